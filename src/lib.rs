@@ -1,0 +1,2 @@
+//! plimsoll: the load line of an AI-agent platform.
+pub mod units;
