@@ -79,11 +79,16 @@ pub(super) fn bytes_per(unit: &str) -> Option<f64> {
 
 /// Splits text into a number and what follows it, with the errors every quantity shares.
 pub(super) fn number_and_unit<Q: Quantity>(text: &str) -> Result<(f64, &str), UnitError> {
-    let (number, unit) = parse::leading_number(text.trim()).ok_or_else(|| UnitError::expected::<Q>(text))?;
+    let (number, unit) =
+        parse::leading_number(text.trim()).ok_or_else(|| UnitError::expected::<Q>(text))?;
     if number < 0.0 {
         return Err(UnitError::negative::<Q>(text));
     }
-    if unit.is_empty() && !Q::BARE_ALLOWED { Err(UnitError::bare::<Q>(text)) } else { Ok((number, unit)) }
+    if unit.is_empty() && !Q::BARE_ALLOWED {
+        Err(UnitError::bare::<Q>(text))
+    } else {
+        Ok((number, unit))
+    }
 }
 
 impl Quantity for Bytes {
@@ -116,7 +121,8 @@ impl Quantity for Tokens {
     fn parse(text: &str) -> Result<Self, UnitError> {
         let (number, unit) = number_and_unit::<Self>(text)?;
         let unit = unit.trim_end_matches("tok").trim_end();
-        let scale = parse::multiplier(unit).ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
+        let scale =
+            parse::multiplier(unit).ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
         Ok(Self::from_base(number * scale))
     }
 
@@ -138,7 +144,11 @@ impl Quantity for Count {
 
     fn parse(text: &str) -> Result<Self, UnitError> {
         let (number, unit) = number_and_unit::<Self>(text)?;
-        if unit.is_empty() { Ok(Count(number)) } else { Err(UnitError::unknown_unit::<Self>(text, unit)) }
+        if unit.is_empty() {
+            Ok(Count(number))
+        } else {
+            Err(UnitError::unknown_unit::<Self>(text, unit))
+        }
     }
 
     fn base(self) -> f64 {
@@ -212,12 +222,19 @@ impl Quantity for Limit {
             return Ok(Limit::UNLIMITED);
         }
         let (number, unit) = number_and_unit::<Self>(text)?;
-        let scale = parse::multiplier(unit).ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
+        let scale =
+            parse::multiplier(unit).ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
         let number = number * scale;
         if number == number.trunc() {
             Ok(Limit::at_most(number as u64))
         } else {
-            Err(UnitError { message: format!("the limit `{text}` is not a whole number"), suggestion: None })
+            Err(UnitError {
+                message: format!(
+                    "the limit `{text}` is not a whole number: expected {}",
+                    Self::EXAMPLE
+                ),
+                suggestion: None,
+            })
         }
     }
 

@@ -8,9 +8,9 @@ pub(crate) mod quantity;
 mod rate;
 mod time;
 
-pub use amount::{Bytes, Count, Cores, Limit, Ratio, Tokens};
+pub use amount::{Bytes, Cores, Count, Limit, Ratio, Tokens};
 pub use money::{Money, PricePerByteTime, PricePerCall, PricePerTime, PricePerToken};
 pub use parse::UnitError;
 pub use quantity::Quantity;
-pub use rate::{Bandwidth, Rate};
+pub use rate::{Bandwidth, PerToken, Rate};
 pub use time::{Span, Time};

@@ -32,8 +32,13 @@ pub struct PricePerCall(f64);
 
 /// Reads `$1.5` and returns what follows the number.
 fn dollars<Q: Quantity>(text: &str) -> Result<(f64, &str), UnitError> {
-    let rest = text.trim().strip_prefix('$').ok_or_else(|| UnitError::expected::<Q>(text))?;
-    let (number, rest) = parse::leading_number(rest).ok_or_else(|| UnitError::expected::<Q>(text))?;
+    let rest =
+        text.trim().strip_prefix('$').ok_or_else(|| match parse::leading_number(text.trim()) {
+            Some(_) => UnitError::no_currency::<Q>(text),
+            None => UnitError::expected::<Q>(text),
+        })?;
+    let (number, rest) =
+        parse::leading_number(rest).ok_or_else(|| UnitError::expected::<Q>(text))?;
     if number < 0.0 { Err(UnitError::negative::<Q>(text)) } else { Ok((number, rest)) }
 }
 
@@ -111,7 +116,8 @@ impl Quantity for PricePerToken {
 
     fn parse(text: &str) -> Result<Self, UnitError> {
         let (number, unit) = dollars::<Self>(text)?;
-        let scale = unit.strip_prefix('/').and_then(|u| u.strip_suffix("tok")).and_then(parse::multiplier);
+        let scale =
+            unit.strip_prefix('/').and_then(|u| u.strip_suffix("tok")).and_then(parse::multiplier);
         let scale = scale.ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
         Ok(PricePerToken(number / scale))
     }

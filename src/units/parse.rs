@@ -15,26 +15,49 @@ pub struct UnitError {
 impl UnitError {
     /// The text is no such quantity at all.
     pub fn expected<Q: Quantity>(text: &str) -> Self {
-        Self { message: format!("`{text}` is not a {}: expected a number and a unit, such as {}", Q::NAME, Q::EXAMPLE), suggestion: None }
+        let expected = if Q::BARE_ALLOWED { "one" } else { "a number and a unit," };
+        let (name, example) = (Q::NAME, Q::EXAMPLE);
+        Self {
+            message: format!("`{text}` is not a {name}: expected {expected} such as {example}"),
+            suggestion: None,
+        }
     }
 
     /// The text is a number without a unit where one is due.
     pub fn bare<Q: Quantity>(text: &str) -> Self {
         let text = text.trim();
         Self {
-            message: format!("a {} needs a unit: write `{text}{}` (units: {})", Q::NAME, Q::BARE_UNIT, Q::EXAMPLE),
+            message: format!(
+                "a {} needs a unit: write `{text}{}` (units: {})",
+                Q::NAME,
+                Q::BARE_UNIT,
+                Q::EXAMPLE
+            ),
             suggestion: Some(format!("{text}{}", Q::BARE_UNIT)),
         }
     }
 
     /// The unit is not one of this quantity's.
     pub fn unknown_unit<Q: Quantity>(text: &str, unit: &str) -> Self {
-        Self { message: format!("unknown unit `{unit}` in the {} `{text}`: expected one such as {}", Q::NAME, Q::EXAMPLE), suggestion: None }
+        let found = match unit {
+            "" => format!("the {} `{text}` has no unit", Q::NAME),
+            _ => format!("unknown unit `{unit}` in the {} `{text}`", Q::NAME),
+        };
+        Self { message: format!("{found}: expected one such as {}", Q::EXAMPLE), suggestion: None }
     }
 
     /// The quantity is below zero.
     pub fn negative<Q: Quantity>(text: &str) -> Self {
-        Self { message: format!("the {} `{text}` is negative", Q::NAME), suggestion: None }
+        let message = format!("the {} `{text}` is negative: expected 0 or more", Q::NAME);
+        Self { message, suggestion: None }
+    }
+
+    /// A sum or price is written without its currency.
+    pub fn no_currency<Q: Quantity>(text: &str) -> Self {
+        let (name, example) = (Q::NAME, Q::EXAMPLE);
+        let message =
+            format!("the {name} `{text}` has no currency: expected one such as {example}");
+        Self { message, suggestion: None }
     }
 }
 

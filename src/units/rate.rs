@@ -5,7 +5,7 @@ use std::fmt;
 use super::amount::{bytes_per, number_and_unit};
 use super::parse::{self, UnitError};
 use super::quantity::{Quantity, quantity_serde};
-use super::time::{Span, seconds_per};
+use super::time::{Span, parse_seconds, seconds_per};
 
 /// Events per time. The unit as written is kept: it is the default window of a token bucket.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -48,9 +48,12 @@ impl Quantity for Rate {
 
     fn parse(text: &str) -> Result<Self, UnitError> {
         let (number, unit) = number_and_unit::<Self>(text)?;
-        let (mult, per) = unit.split_once('/').ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
-        let mult = parse::multiplier(mult.trim()).ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
-        let per = seconds_per(per.trim()).ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
+        let (mult, per) =
+            unit.split_once('/').ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
+        let mult = parse::multiplier(mult.trim())
+            .ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
+        let per =
+            seconds_per(per.trim()).ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
         Ok(Rate { amount: number * mult, per_seconds: per })
     }
 
@@ -107,13 +110,22 @@ impl Quantity for Bandwidth {
             return Ok(Bandwidth::UNLIMITED);
         }
         let (number, unit) = number_and_unit::<Self>(text)?;
-        let (size, per) = unit.split_once('/').ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
-        let size = bytes_per(size.trim()).ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
-        let per = seconds_per(per.trim()).ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
+        let (size, per) =
+            unit.split_once('/').ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
+        let size =
+            bytes_per(size.trim()).ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
+        let per =
+            seconds_per(per.trim()).ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
         if number > 0.0 {
             Ok(Bandwidth(number * size / per))
         } else {
-            Err(UnitError { message: format!("the bandwidth `{text}` is zero: nothing would ever arrive"), suggestion: None })
+            Err(UnitError {
+                message: format!(
+                    "the bandwidth `{text}` is zero, so nothing would ever arrive: expected one such as {}",
+                    Self::EXAMPLE
+                ),
+                suggestion: None,
+            })
         }
     }
 
@@ -130,5 +142,44 @@ quantity_serde!(Bandwidth);
 impl fmt::Display for Bandwidth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_unlimited() { f.write_str("unlimited") } else { write!(f, "{}B/s", self.0) }
+    }
+}
+
+/// Time for each token; finer than a nanosecond where that is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct PerToken(f64);
+
+impl PerToken {
+    /// Seconds for each token.
+    pub fn seconds(self) -> f64 {
+        self.0
+    }
+}
+
+impl Quantity for PerToken {
+    const NAME: &'static str = "time per token";
+    const EXAMPLE: &'static str = "`20ms`, `14.5us`";
+    const BARE_UNIT: &'static str = "ms";
+
+    fn parse(text: &str) -> Result<Self, UnitError> {
+        parse_seconds::<Self>(text).map(PerToken)
+    }
+
+    fn base(self) -> f64 {
+        self.0
+    }
+
+    fn from_base(base: f64) -> Self {
+        PerToken(base)
+    }
+}
+quantity_serde!(PerToken);
+
+impl fmt::Display for PerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Nanoseconds to 12 digits, so that `14.5us` reads back as it was written.
+        let nanos: f64 =
+            format!("{:.11e}", self.0 * 1e9).parse().expect("a formatted number parses");
+        write!(f, "{nanos}ns")
     }
 }

@@ -92,7 +92,11 @@ impl Span {
 
     /// This duration divided by a compression factor, rounded half up to the nanosecond.
     pub fn compressed(self, factor: f64) -> Span {
-        if factor == 1.0 || self == Span::MAX { self } else { Span::from_seconds(self.seconds() / factor) }
+        if factor == 1.0 || self == Span::MAX {
+            self
+        } else {
+            Span::from_seconds(self.seconds() / factor)
+        }
     }
 }
 
@@ -176,29 +180,36 @@ pub(super) fn seconds_per(unit: &str) -> Option<f64> {
     TIME_UNITS.iter().find(|(name, _)| *name == long).map(|(_, s)| *s)
 }
 
+/// Reads `250ms` or `1h30m` as seconds.
+pub(super) fn parse_seconds<Q: Quantity>(text: &str) -> Result<f64, UnitError> {
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(UnitError::expected::<Q>(text));
+    }
+    let mut seconds = 0.0;
+    while !rest.is_empty() {
+        let (number, after) =
+            parse::leading_number(rest).ok_or_else(|| UnitError::expected::<Q>(text))?;
+        let unit_len =
+            after.find(|c: char| c.is_ascii_digit() || c.is_whitespace()).unwrap_or(after.len());
+        let (unit, tail) = after.split_at(unit_len);
+        if unit.is_empty() && tail.trim().is_empty() {
+            return Err(UnitError::bare::<Q>(text));
+        }
+        let scale = seconds_per(unit).ok_or_else(|| UnitError::unknown_unit::<Q>(text, unit))?;
+        seconds += number * scale;
+        rest = tail.trim_start();
+    }
+    if seconds < 0.0 { Err(UnitError::negative::<Q>(text)) } else { Ok(seconds) }
+}
+
 impl Quantity for Span {
     const NAME: &'static str = "duration";
     const EXAMPLE: &'static str = "`250ms`, `20s`, `15m`, `24h`";
     const BARE_UNIT: &'static str = "s";
 
     fn parse(text: &str) -> Result<Self, UnitError> {
-        let mut rest = text.trim();
-        if rest.is_empty() {
-            return Err(UnitError::expected::<Self>(text));
-        }
-        let mut seconds = 0.0;
-        while !rest.is_empty() {
-            let (number, after) = parse::leading_number(rest).ok_or_else(|| UnitError::expected::<Self>(text))?;
-            let unit_len = after.find(|c: char| c.is_ascii_digit() || c.is_whitespace()).unwrap_or(after.len());
-            let (unit, tail) = after.split_at(unit_len);
-            if unit.is_empty() && tail.trim().is_empty() {
-                return Err(UnitError::bare::<Self>(text));
-            }
-            let scale = seconds_per(unit).ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
-            seconds += number * scale;
-            rest = tail.trim_start();
-        }
-        if seconds < 0.0 { Err(UnitError::negative::<Self>(text)) } else { Ok(Span::from_seconds(seconds)) }
+        parse_seconds::<Self>(text).map(Span::from_seconds)
     }
 
     fn base(self) -> f64 {
@@ -226,7 +237,7 @@ impl fmt::Display for Span {
             ("ms", 1_000_000),
             ("us", 1_000),
         ] {
-            if nanos >= size && nanos % (size / 1000).max(1) == 0 {
+            if nanos >= size && nanos.is_multiple_of((size / 1000).max(1)) {
                 let whole = nanos / size;
                 let thousandths = nanos % size / (size / 1000).max(1);
                 if thousandths == 0 {

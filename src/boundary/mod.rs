@@ -1,0 +1,21 @@
+//! What must hold, judged on a record with its intervals.
+//!
+//! A boundary holds if the whole 95 % interval of its quantity is on the right side of the
+//! threshold, is broken if the whole interval is on the wrong side, and is inconclusive otherwise;
+//! without an interval it is inconclusive too, unless nothing in the run is random.
+
+mod expr;
+mod lookup;
+mod quantity;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod unit;
+mod verdict;
+
+pub use expr::{Comparison, Expr, ExprError};
+pub use lookup::{Found, find};
+pub use quantity::{Extent, Quantity, Stat, names};
+pub use stage::judge as stage;
+pub use unit::Unit;
+pub use verdict::{Boundaries, Judgement, Outcome, decide};

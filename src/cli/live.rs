@@ -1,0 +1,124 @@
+//! The live half of `run` and `drive`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::console::Console;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::interrupt::Interrupt;
+use super::load::Ready;
+use super::progress::Progress;
+use crate::boundary::Boundaries;
+use crate::conduct::Setup;
+use crate::drive::{self, Backend, DriveError, LiveFinish, LiveOutcome};
+use crate::measure::record::Run;
+use crate::scenario::types::{Live, Scenario};
+use crate::study;
+
+/// A live run and its record.
+#[derive(Debug)]
+pub struct Lived {
+    /// The piece that was driven, as a scenario.
+    pub piece: Scenario,
+    /// The same, resolved.
+    pub setup: Arc<Setup>,
+    /// What it came to.
+    pub outcome: LiveOutcome,
+    /// What it came to once more, if it was driven again.
+    pub again: Option<LiveOutcome>,
+    /// Its record.
+    pub run: Run,
+}
+
+impl Lived {
+    /// Whether it is whole and tells of the backend; not what its boundaries say, for one run has no
+    /// intervals.
+    pub fn exit(&self) -> Exit {
+        match self.outcome.finish {
+            LiveFinish::Interrupted => Exit::Interrupted,
+            LiveFinish::CutShort => Exit::Inconclusive,
+            LiveFinish::Complete if self.run.quality.valid => Exit::Yes,
+            LiveFinish::Complete => Exit::Inconclusive,
+        }
+    }
+}
+
+/// The live section of a scenario.
+///
+/// # Errors
+/// If it has none.
+pub fn options(scenario: &Scenario) -> Result<&Live, Failure> {
+    scenario.live.as_ref().ok_or_else(|| {
+        Failure::new(Exit::Usage, "the scenario does not say what to drive: it has no `live`")
+            .help("add `live: {sessions: 20, max_alive: 8, compress_time: 60}`, or use `plimsoll simulate`")
+    })
+}
+
+/// Drives the live piece of a scenario.
+///
+/// # Errors
+/// If it has none, or the backend does not work.
+pub fn drive(ready: &Ready, interrupt: &Interrupt, console: &Console) -> Result<Lived, Failure> {
+    let scenario = &ready.loaded.value;
+    let live = options(scenario)?;
+    let (piece, set) = study::piece(scenario, live);
+    let recorded = ready.recorded.as_ref().map(Arc::clone);
+    let setup = Setup::new(&piece, recorded, &set);
+    let setup = Arc::new(setup.map_err(|error| Failure::of(Exit::Usage, &error))?);
+    let passes = live.repeat.max(1);
+    let outcome = pass(&setup, live, (1, passes), interrupt, console)?;
+    let mut again = None;
+    for number in 2..=passes {
+        if again.as_ref().unwrap_or(&outcome).finish != LiveFinish::Complete {
+            break;
+        }
+        again = Some(pass(&setup, live, (number, passes), interrupt, console)?);
+    }
+    let mut run = study::live_record(&piece, &setup, &outcome);
+    judge(&mut run, &piece)?;
+    Ok(Lived { piece, setup, outcome, again, run })
+}
+
+/// Drives the piece once: pass `number` of so many.
+fn pass(
+    setup: &Arc<Setup>,
+    live: &Live,
+    (number, passes): (u32, u32),
+    interrupt: &Interrupt,
+    console: &Console,
+) -> Result<LiveOutcome, Failure> {
+    let backend = Backend::named(live.target.runtime).map_err(|error| unavailable(&error))?;
+    let left = Arc::new(AtomicU64::new(0));
+    let planned = setup.sessions.unwrap_or(live.sessions);
+    let what = if passes == 1 {
+        "driving".to_owned()
+    } else {
+        format!("driving, pass {number} of {passes}")
+    };
+    interrupt.set_simulating(false);
+    let outcome = {
+        let _progress = Progress::sessions(&what, &left, planned, console);
+        let counted = Arc::clone(&left);
+        drive::run(setup, live, backend, move |n| counted.store(n, Ordering::Relaxed))
+    };
+    interrupt.set_simulating(true);
+    outcome.map_err(|error| unavailable(&error))
+}
+
+/// Judges a record that `study` did not judge.
+///
+/// # Errors
+/// If a boundary is no expression.
+pub fn judge(run: &mut Run, scenario: &Scenario) -> Result<(), Failure> {
+    let boundaries = Boundaries::parse(&scenario.boundaries).map_err(|errors| {
+        let named = errors.iter().map(|(name, error)| format!("boundary `{name}`: {error}"));
+        Failure::new(Exit::Usage, named.collect::<Vec<_>>().join("; "))
+    })?;
+    study::judge(run, &boundaries, scenario);
+    Ok(())
+}
+
+fn unavailable(error: &DriveError) -> Failure {
+    Failure::of(Exit::Environment, error).help("`plimsoll doctor` tells what works on this machine")
+}

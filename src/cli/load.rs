@@ -1,0 +1,85 @@
+//! From a scenario file to what is run: read, checked, its trace read.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::console::Console;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::options::ScenarioOptions;
+use crate::check::check;
+use crate::scenario::types::Scenario;
+use crate::scenario::{Loaded, Loader, Located, Origin, Outcome, Presets};
+use crate::workload::plan::SessionPlan;
+use crate::workload::trace::{self, Names};
+
+/// A scenario with the sessions of its trace.
+#[derive(Debug)]
+pub struct Ready {
+    /// The scenario and where its values stand.
+    pub loaded: Loaded<Scenario>,
+    /// The sessions of its trace, if it names one.
+    pub recorded: Option<Arc<Vec<SessionPlan>>>,
+    /// What was noticed in the trace.
+    pub notes: Vec<String>,
+}
+
+/// Reads a scenario and checks it; warnings are told.
+///
+/// # Errors
+/// With every problem of the file at once.
+pub fn scenario(options: &ScenarioOptions, console: &Console) -> Result<Loaded<Scenario>, Failure> {
+    let outcome = outcome(options, &[]);
+    let text = outcome.render(console.colour_on_stderr());
+    match outcome.loaded {
+        Some(loaded) => {
+            if !text.is_empty() {
+                console.note(text.trim_end());
+            }
+            Ok(loaded)
+        }
+        None => Err(Failure::rendered(Exit::Usage, text)),
+    }
+}
+
+/// Reads a scenario with further overrides.
+pub fn outcome(options: &ScenarioOptions, more: &[String]) -> Outcome<Scenario> {
+    let sets: Vec<String> = options.sets().iter().chain(more).cloned().collect();
+    Loader::default().load(&options.scenario, &sets, &check)
+}
+
+/// Reads a scenario and its trace.
+///
+/// # Errors
+/// If either is not valid.
+pub fn ready(options: &ScenarioOptions, console: &Console) -> Result<Ready, Failure> {
+    with_trace(scenario(options, console)?, &options.scenario)
+}
+
+/// Reads the trace of a scenario, if it names one.
+///
+/// # Errors
+/// If the trace cannot be read or is not of its format.
+pub fn with_trace(loaded: Loaded<Scenario>, file: &Path) -> Result<Ready, Failure> {
+    let scenario = &loaded.value;
+    let Some(trace) = &scenario.workload.trace else {
+        return Ok(Ready { loaded, recorded: None, notes: Vec::new() });
+    };
+    let path = trace_path(&loaded.located, file, &trace.file);
+    let names = Names { classes: &scenario.workload.classes, models: &scenario.models };
+    let (sessions, report) = trace::read(&path, trace, &names).map_err(|error| {
+        Failure::of(Exit::Usage, &error).help("`--set workload.trace.file=PATH` names another file")
+    })?;
+    let notes = report.warnings();
+    Ok(Ready { recorded: Some(Arc::new(sessions)), notes, loaded })
+}
+
+/// A path in a file is relative to that file, one on the command line to where the command runs.
+fn trace_path(located: &Located, file: &Path, named: &str) -> PathBuf {
+    let beside = match located.origin("workload.trace.file", Presets::embedded()) {
+        Origin::Set => return PathBuf::from(named),
+        Origin::File { path, .. } => PathBuf::from(path),
+        Origin::Default | Origin::Preset { .. } => file.to_owned(),
+    };
+    beside.parent().unwrap_or(Path::new("")).join(named)
+}

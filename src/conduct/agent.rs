@@ -1,0 +1,132 @@
+//! A session on the platform, as the conduct sees it, and the numbers they go by.
+
+use crate::control::Start;
+use crate::units::{Bytes, Span, Time};
+use crate::workload::plan::ClassId;
+use crate::workload::session::Session;
+
+/// What a session's slot is held for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// No slot is held.
+    #[default]
+    Free,
+    Starting,
+    Turn,
+    Idle,
+}
+
+/// A session that is under way, or whose sandbox or snapshot outlives it.
+#[derive(Debug)]
+pub(super) struct Agent<T> {
+    pub session: Session,
+    pub class: ClassId,
+    pub arrived: Time,
+    /// Begin of the turn, or end of the one before.
+    pub turn_at: Time,
+    /// Begin of the model call, after its policies.
+    pub call_at: Time,
+    /// Begin of the boot, restore or snapshot under way.
+    pub work_at: Time,
+    /// When its request joined the queue.
+    pub queued_at: Time,
+    /// Latency of the model calls served in this turn.
+    pub served: Span,
+    /// The try that was let in: first-token time, whole time.
+    pub ttft: Option<Span>,
+    pub takes: Span,
+    pub prompt: u64,
+    pub cached: u64,
+    pub model: u16,
+    pub dirtied: Bytes,
+    pub snapshot: Bytes,
+    pub timer: Option<T>,
+    pub slot: Slot,
+    pub start: Start,
+    /// The request that was granted asked for a restore.
+    pub resumes: bool,
+    pub had_sandbox: bool,
+    pub open: bool,
+    pub in_turn: bool,
+    pub waiting: bool,
+    pub hibernated: bool,
+    pub boots: u32,
+    pub restores: u32,
+    pub saves: u32,
+    pub checks: u32,
+}
+
+impl<T> Agent<T> {
+    pub fn new(session: Session, now: Time) -> Self {
+        Agent {
+            class: session.outline().class,
+            session,
+            arrived: now,
+            turn_at: now,
+            call_at: now,
+            work_at: now,
+            queued_at: now,
+            served: Span::ZERO,
+            ttft: None,
+            takes: Span::ZERO,
+            prompt: 0,
+            cached: 0,
+            model: 0,
+            dirtied: Bytes(0),
+            snapshot: Bytes(0),
+            timer: None,
+            slot: Slot::Free,
+            start: Start::Boot,
+            resumes: false,
+            had_sandbox: false,
+            open: true,
+            in_turn: false,
+            waiting: false,
+            hibernated: false,
+            boots: 0,
+            restores: 0,
+            saves: 0,
+            checks: 0,
+        }
+    }
+}
+
+/// Agents by number; numbers of agents that are gone are used again, last freed first.
+#[derive(Debug)]
+pub(super) struct Agents<T> {
+    places: Vec<Option<Agent<T>>>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Agents<T> {
+    fn default() -> Self {
+        Agents { places: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Agents<T> {
+    pub fn insert(&mut self, agent: Agent<T>) -> u32 {
+        if let Some(id) = self.free.pop() {
+            self.places[id as usize] = Some(agent);
+            return id;
+        }
+        let id =
+            u32::try_from(self.places.len()).expect("fewer than 2^32 sessions are open at once");
+        self.places.push(Some(agent));
+        id
+    }
+
+    pub fn remove(&mut self, id: u32) {
+        self.places[id as usize] = None;
+        self.free.push(id);
+    }
+
+    #[inline]
+    pub fn get(&mut self, id: u32) -> &mut Agent<T> {
+        self.places[id as usize].as_mut().expect("an agent that is named is there")
+    }
+
+    pub fn find(&self, id: u32) -> Option<&Agent<T>> {
+        self.places.get(id as usize)?.as_ref()
+    }
+}

@@ -1,0 +1,289 @@
+//! Removing what a killed run left: that, all of that, and only that.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::mount::{UnmountFlags, unmount};
+
+use super::entry::{self, Entry};
+use super::proc::{ProcessId, boot_id, kill, processes_of};
+use super::{JournalError, RunDirectory, RunTag, at, remove_run};
+use crate::drive::runtime::process::cgroup;
+
+/// How long a killed process may take to end.
+const END_WITHIN: Duration = Duration::from_secs(10);
+
+/// What [`clean`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct CleanReport {
+    /// Dead runs whose remains were removed.
+    pub removed: Vec<CleanedRun>,
+    /// Runs that live and were not touched.
+    pub live: Vec<String>,
+    /// What could not be removed, and why.
+    pub problems: Vec<String>,
+}
+
+/// What was removed of one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct CleanedRun {
+    /// Its tag.
+    pub tag: String,
+    /// Processes killed.
+    pub processes: u64,
+    /// Sandboxes' directories removed.
+    pub directories: u64,
+    /// Snapshots removed.
+    pub snapshots: u64,
+    /// Control groups removed.
+    pub cgroups: u64,
+    /// Mounts removed.
+    pub mounts: u64,
+}
+
+/// Removes what runs under this state directory left when they were killed. A run whose journal is
+/// locked lives and is not touched; nor is anything that no journal names.
+///
+/// # Errors
+/// If the state directory cannot be read. What cannot be removed is in the report.
+pub fn clean(state: &Path) -> Result<CleanReport, JournalError> {
+    let mut report = CleanReport::default();
+    let runs = state.join("runs");
+    let entries = match fs::read_dir(&runs) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(report),
+        outcome => at("read", &runs, outcome)?,
+    };
+    for run in entries {
+        let run = at("read", &runs, run)?;
+        let is_directory = at("read", &run.path(), run.file_type())?.is_dir();
+        if let (true, Ok(name)) = (is_directory, run.file_name().into_string()) {
+            clean_run(state, RunTag(name), &mut report);
+        }
+    }
+    Ok(report)
+}
+
+fn clean_run(state: &Path, tag: RunTag, report: &mut CleanReport) {
+    let directory = RunDirectory::of(state, &tag);
+    // Without a journal it is not a run's directory, or one that is just being made.
+    let Ok(journal) = File::open(directory.journal()) else { return };
+    if flock(&journal, FlockOperation::NonBlockingLockExclusive).is_err() {
+        report.live.push(tag.0);
+        return;
+    }
+    let text = fs::read_to_string(directory.journal()).unwrap_or_default();
+    let entries = entry::read(&text);
+    let Some(Entry::Run { tag: written, process, boot, cgroups, .. }) = entries.first() else {
+        // Killed before its first line, so before it made anything in its directories.
+        if count(&directory.path().join(super::SANDBOXES)) + count(&directory.snapshots()) == 0 {
+            finish(&directory, CleanedRun { tag: tag.0, ..CleanedRun::default() }, report);
+        }
+        return;
+    };
+    let same_boot = *boot == boot_id();
+    if same_boot && process.exists() {
+        // It lives and is just about to take its lock.
+        report.live.push(tag.0);
+        return;
+    }
+    if *written != tag.0 {
+        let path = directory.path().display();
+        report.problems.push(format!("{path}: its journal belongs to run {written}; left alone"));
+        return;
+    }
+    let mut removed = CleanedRun { tag: tag.0.clone(), ..CleanedRun::default() };
+    let mut all_gone = true;
+    if same_boot {
+        all_gone &= kill_processes(&tag, &entries, &mut removed, report);
+        all_gone &= remove_cgroups(&tag, cgroups, &mut removed, report);
+    }
+    all_gone &= remove_mounts(&directory, &mut removed, report);
+    if !all_gone {
+        // The journal stays, so that the next attempt knows what this one could not remove.
+        report.removed.push(removed);
+        return;
+    }
+    removed.directories = count(&directory.path().join(super::SANDBOXES));
+    removed.snapshots = count(&directory.snapshots());
+    finish(&directory, removed, report);
+}
+
+fn count(directory: &Path) -> u64 {
+    fs::read_dir(directory).map_or(0, |entries| entries.count() as u64)
+}
+
+fn finish(directory: &RunDirectory, removed: CleanedRun, report: &mut CleanReport) {
+    match remove_run(directory) {
+        Ok(()) => report.removed.push(removed),
+        Err(error) => report.problems.push(error.to_string()),
+    }
+}
+
+/// Those that the journal names, then those that carry its tag: a launcher that was started in the
+/// instant of the kill may not have been noted. False if one remains.
+fn kill_processes(
+    tag: &RunTag,
+    entries: &[Entry],
+    removed: &mut CleanedRun,
+    report: &mut CleanReport,
+) -> bool {
+    let mut all_gone = true;
+    let noted = entries.iter().filter_map(|entry| match entry {
+        Entry::Started { process, .. } => Some(*process),
+        _ => None,
+    });
+    let noted: Vec<ProcessId> = noted.collect();
+    for process in noted.into_iter().chain(processes_of(tag.as_str())) {
+        match kill(process, END_WITHIN) {
+            Ok(killed) => removed.processes += u64::from(killed),
+            Err(error) => {
+                all_gone = false;
+                report.problems.push(format!("cannot kill {}: {error}", process.pid));
+            }
+        }
+    }
+    all_gone
+}
+
+fn remove_cgroups(
+    tag: &RunTag,
+    cgroups: &[PathBuf],
+    removed: &mut CleanedRun,
+    report: &mut CleanReport,
+) -> bool {
+    let mut all_gone = true;
+    for path in cgroups {
+        if !cgroup::belongs_to(path, tag.as_str()) {
+            let path = path.display();
+            report.problems.push(format!("{path} is not named after run {tag}; left alone"));
+            continue;
+        }
+        match cgroup::remove_run_group(path) {
+            Ok(count) => removed.cgroups += count,
+            Err(error) => {
+                all_gone = false;
+                report.problems.push(format!("cannot remove {}: {error}", path.display()));
+            }
+        }
+    }
+    all_gone
+}
+
+/// Sandboxes mount in namespaces of their own, which end with them. What is mounted below the run's
+/// directory all the same was put there by the run.
+fn remove_mounts(
+    directory: &RunDirectory,
+    removed: &mut CleanedRun,
+    report: &mut CleanReport,
+) -> bool {
+    let mut all_gone = true;
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = table.lines().filter_map(|line| line.split(' ').nth(4)).map(Path::new);
+    let below: Vec<&Path> = points.filter(|point| point.starts_with(directory.path())).collect();
+    for point in below.into_iter().rev() {
+        match unmount(point, UnmountFlags::DETACH) {
+            Ok(()) => removed.mounts += 1,
+            Err(error) => {
+                all_gone = false;
+                report.problems.push(format!("cannot unmount {}: {error}", point.display()));
+            }
+        }
+    }
+    all_gone
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Journal;
+    use super::*;
+
+    struct Run {
+        directory: RunDirectory,
+        tag: RunTag,
+    }
+
+    /// A run directory as a driver leaves it that was killed.
+    fn dead_run(state: &Path, started: &[ProcessId]) -> Run {
+        let tag = RunTag::fresh().unwrap();
+        let directory = RunDirectory::of(state, &tag);
+        fs::create_dir_all(directory.sandbox(0).join("files")).unwrap();
+        fs::create_dir_all(directory.snapshots()).unwrap();
+        fs::write(directory.snapshots().join("0"), "packed").unwrap();
+        let run = Entry::Run {
+            tag: tag.0.clone(),
+            process: ProcessId { started: 0, ..ProcessId::own().unwrap() },
+            boot: boot_id(),
+            version: String::new(),
+            began: String::new(),
+            cgroups: vec![PathBuf::from("/sys/fs/cgroup/memory/somebody-elses")],
+        };
+        let mut text = run.line() + &Entry::Intent { from: 0, below: 64 }.line();
+        for process in started {
+            text += &Entry::Started { slot: 0, process: *process }.line();
+        }
+        fs::write(directory.journal(), text).unwrap();
+        Run { directory, tag }
+    }
+
+    fn sleeper() -> (std::process::Child, ProcessId) {
+        let child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let process = ProcessId::of(i32::try_from(child.id()).unwrap()).unwrap();
+        (child, process)
+    }
+
+    #[test]
+    fn a_dead_runs_process_and_directories_go_and_a_reused_pid_stays() {
+        let state = tempfile::tempdir().unwrap();
+        let (mut left, noted) = sleeper();
+        let (mut stranger, reused) = sleeper();
+        let old = ProcessId { started: reused.started - 1, ..reused };
+        let run = dead_run(state.path(), &[noted, old]);
+        let report = clean(state.path()).unwrap();
+        assert_eq!(report.removed.len(), 1);
+        let removed = &report.removed[0];
+        assert_eq!((removed.processes, removed.directories, removed.snapshots), (1, 1, 1));
+        assert!(!run.directory.path().exists());
+        assert!(!left.wait().unwrap().success());
+        assert!(stranger.try_wait().unwrap().is_none(), "a stranger was killed");
+        // A control group that is not named after the run is not the run's, whoever wrote it there.
+        assert!(report.problems[0].contains("left alone"), "{:?}", report.problems);
+        assert!(report.problems[0].contains(run.tag.as_str()));
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+    }
+
+    #[test]
+    fn a_live_run_and_a_strangers_directory_are_not_touched() {
+        let state = tempfile::tempdir().unwrap();
+        let tag = RunTag::fresh().unwrap();
+        let journal = Journal::begin(state.path(), tag.clone(), &[]).unwrap();
+        fs::create_dir_all(state.path().join("runs/notes")).unwrap();
+        let report = clean(state.path()).unwrap();
+        assert_eq!(report, CleanReport { live: vec![tag.0], ..CleanReport::default() });
+        assert!(state.path().join("runs/notes").exists());
+        journal.end().unwrap();
+    }
+
+    #[test]
+    fn a_run_of_another_boot_leaves_no_processes_to_kill() {
+        let state = tempfile::tempdir().unwrap();
+        let (mut stranger, process) = sleeper();
+        let run = dead_run(state.path(), &[process]);
+        let text = fs::read_to_string(run.directory.journal()).unwrap();
+        fs::write(run.directory.journal(), text.replace(&boot_id(), "an-earlier-boot")).unwrap();
+        let report = clean(state.path()).unwrap();
+        assert_eq!((report.removed.len(), report.removed[0].processes), (1, 0));
+        assert!(stranger.try_wait().unwrap().is_none());
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+    }
+
+    #[test]
+    fn no_state_at_all_is_clean() {
+        let state = tempfile::tempdir().unwrap();
+        assert_eq!(clean(&state.path().join("never-made")).unwrap(), CleanReport::default());
+    }
+}

@@ -1,0 +1,511 @@
+//! The real-time executor: what the conduct wants, done on a live backend.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+use tokio::sync::mpsc;
+
+use super::caps::{AlivePlace, CapsLedger, StoredBytes};
+use super::clock::Clock;
+use super::lateness::Lateness;
+use super::pacing::{Due, Pacer, Sleeper};
+use super::runtime::{
+    AnyRuntime, CreateSpec, Created, Limits, RuntimeError, SandboxId, SnapshotId, SnapshotInfo,
+    Work, WorkReport,
+};
+use super::samples::{OperationSample, Samples, ToolSample};
+use crate::conduct::{
+    ClassTerms, Event, Executor, Rank, SaveJob, SaveOutcome, Setup, StartJob, ToolJob, ToolReport,
+};
+use crate::control::Start;
+use crate::units::{Bytes, Cores, Span, Time};
+
+/// Processes and threads that a sandbox may have.
+const PROCESSES: u64 = 256;
+
+/// Failures of which the text is kept; all are counted.
+const TROUBLES_KEPT: usize = 20;
+
+/// An event that the pacer wakes for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paced {
+    number: u64,
+    event: Event,
+    /// It was still to come when it was scheduled, so waking for it late is the driver's fault.
+    ahead: bool,
+}
+
+/// The end of an operation, with the instant at which it ended.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub at: Time,
+    id: u32,
+    epoch: u32,
+    what: Ended,
+}
+
+#[derive(Debug)]
+enum Ended {
+    Started {
+        job: StartJob,
+        begun: Time,
+        result: Result<(SandboxId, Created), RuntimeError>,
+        place: AlivePlace,
+    },
+    Saved {
+        begun: Time,
+        result: Result<SnapshotInfo, RuntimeError>,
+        place: AlivePlace,
+    },
+    Tool {
+        job: ToolJob,
+        begun: Time,
+        result: Result<WorkReport, RuntimeError>,
+    },
+    Removed {
+        result: Result<(), RuntimeError>,
+    },
+}
+
+/// What the executor knows of a session's place on the backend.
+#[derive(Debug, Default)]
+struct Place {
+    /// Tells ends of this session's operations from those of one that had the number before.
+    epoch: u32,
+    index: u64,
+    sandbox: Option<SandboxId>,
+    alive: Option<AlivePlace>,
+    snapshot: Option<(SnapshotId, StoredBytes)>,
+    outcome: Option<SaveOutcome>,
+    reports: Vec<ToolReport>,
+}
+
+/// A live backend and the clock, as the conduct's executor.
+pub(super) struct Live {
+    /// Zero at the run's begin.
+    pub clock: Clock,
+    /// That instant on the runtime's clock.
+    zero: Time,
+    pacer: Pacer<Paced>,
+    cancelled: FxHashSet<u64>,
+    scheduled: u64,
+    sleeper: Sleeper,
+    runtime: AnyRuntime,
+    caps: CapsLedger,
+    classes: Vec<ClassTerms>,
+    places: Vec<Place>,
+    sandboxes: u64,
+    done: mpsc::UnboundedSender<Done>,
+    under_way: u64,
+    /// Draws the session tokens apart from run to run.
+    run: Arc<str>,
+    pub lateness: Lateness,
+    pub samples: Samples,
+    pub dropped_sessions: FxHashSet<u64>,
+    pub troubles: Vec<String>,
+    pub trouble_count: u64,
+}
+
+impl Live {
+    pub fn new(
+        setup: &Setup,
+        runtime: AnyRuntime,
+        caps: CapsLedger,
+        clock: Clock,
+        zero: Time,
+        run: &str,
+    ) -> Result<(Live, mpsc::UnboundedReceiver<Done>), super::pacing::PacingError> {
+        let (done, ends) = mpsc::unbounded_channel();
+        let live = Live {
+            clock,
+            zero,
+            pacer: Pacer::new(clock)?,
+            cancelled: FxHashSet::default(),
+            scheduled: 0,
+            sleeper: Sleeper::start(clock)?,
+            runtime,
+            caps,
+            classes: setup.classes.clone(),
+            places: Vec::new(),
+            sandboxes: 0,
+            done,
+            under_way: 0,
+            run: run.into(),
+            lateness: Lateness::default(),
+            samples: Samples::default(),
+            dropped_sessions: FxHashSet::default(),
+            troubles: Vec::new(),
+            trouble_count: 0,
+        };
+        Ok((live, ends))
+    }
+
+    /// Lets others wait on the run's own time line.
+    pub fn sleeper(&self) -> Sleeper {
+        self.sleeper.clone()
+    }
+
+    /// Whether any event is still to come by itself.
+    pub fn has_scheduled(&self) -> bool {
+        !self.pacer.is_empty()
+    }
+
+    /// Operations on the backend that have not ended.
+    pub fn under_way(&self) -> u64 {
+        self.under_way
+    }
+
+    /// Waits for the next event that is due; `None` where nothing is scheduled.
+    pub async fn next(&mut self) -> Result<Option<(Time, Event)>, super::pacing::PacingError> {
+        loop {
+            let Some(due) = self.pacer.next().await? else { return Ok(None) };
+            if let Some(found) = self.admit(&due) {
+                return Ok(Some(found));
+            }
+        }
+    }
+
+    /// The next event if it is due now.
+    pub fn try_next(&mut self) -> Option<(Time, Event)> {
+        loop {
+            let due = self.pacer.try_next()?;
+            if let Some(found) = self.admit(&due) {
+                return Some(found);
+            }
+        }
+    }
+
+    fn admit(&mut self, due: &Due<Paced>) -> Option<(Time, Event)> {
+        if self.cancelled.remove(&due.item.number) {
+            return None;
+        }
+        if due.item.ahead {
+            self.lateness.record(due.intended, due.woke);
+        }
+        Some((due.intended, due.item.event))
+    }
+
+    /// Takes in the end of an operation; the event that it is to the conduct, if it still is one.
+    pub fn take(&mut self, done: Done) -> Option<Event> {
+        self.under_way -= 1;
+        let current = self.place(done.id).epoch == done.epoch;
+        match done.what {
+            Ended::Started { job, begun, result, place } => {
+                self.started(done.at, current, job, begun, result, place)
+            }
+            Ended::Saved { begun, result, place } => {
+                drop(place);
+                if !current {
+                    return None;
+                }
+                let outcome = self.saved(done.id, done.at, begun, result);
+                self.place(done.id).outcome = Some(outcome);
+                Some(Event::Saved { id: done.id })
+            }
+            Ended::Tool { job, begun, result } => {
+                self.tool_ended(done.at, current, job, begun, result)
+            }
+            Ended::Removed { result } => {
+                if let Err(error) = result {
+                    self.trouble(&error);
+                }
+                None
+            }
+        }
+    }
+
+    fn started(
+        &mut self,
+        at: Time,
+        current: bool,
+        job: StartJob,
+        begun: Time,
+        result: Result<(SandboxId, Created), RuntimeError>,
+        alive: AlivePlace,
+    ) -> Option<Event> {
+        let ok = match result {
+            Ok((sandbox, _)) if !current || job.fails => {
+                self.remove(sandbox, alive);
+                false
+            }
+            Ok((sandbox, _)) => {
+                let index = self.place(job.id).index;
+                let sample =
+                    OperationSample { session: index, took: at.since(begun), bytes: job.snapshot };
+                match job.start {
+                    Start::Boot => self.samples.boots.push(sample),
+                    Start::Restore => self.samples.restores.push(sample),
+                }
+                let place = self.place(job.id);
+                (place.sandbox, place.alive) = (Some(sandbox), Some(alive));
+                true
+            }
+            Err(error) => {
+                self.trouble(&error);
+                false
+            }
+        };
+        current.then_some(Event::Started { id: job.id, ok })
+    }
+
+    fn saved(
+        &mut self,
+        id: u32,
+        at: Time,
+        begun: Time,
+        result: Result<SnapshotInfo, RuntimeError>,
+    ) -> SaveOutcome {
+        let info = match result {
+            Ok(info) => info,
+            Err(error) => {
+                self.trouble(&error);
+                return SaveOutcome::Failed;
+            }
+        };
+        let stored = match self.caps.store(info.bytes) {
+            Ok(stored) => stored,
+            Err(dropped) => {
+                self.trouble(&dropped);
+                self.forget(info.snapshot);
+                return SaveOutcome::Failed;
+            }
+        };
+        let index = self.place(id).index;
+        self.samples.snapshots.push(OperationSample {
+            session: index,
+            took: at.since(begun),
+            bytes: info.bytes,
+        });
+        if let Some((older, _)) = self.place(id).snapshot.replace((info.snapshot, stored)) {
+            self.forget(older);
+        }
+        SaveOutcome::Stored(info.bytes)
+    }
+
+    fn tool_ended(
+        &mut self,
+        at: Time,
+        current: bool,
+        job: ToolJob,
+        begun: Time,
+        result: Result<WorkReport, RuntimeError>,
+    ) -> Option<Event> {
+        if !current {
+            return None;
+        }
+        let vcpu = self.classes[job.class.0 as usize].vcpu;
+        let took = at.since(begun);
+        let report = match result {
+            Ok(report) => {
+                self.samples.tools.push(ToolSample {
+                    session: self.places[job.id as usize].index,
+                    cpu: job.plan.cpu,
+                    cores: Cores(job.plan.cores.0.min(vcpu.0)),
+                    io: job.plan.io,
+                    took,
+                    service: report.service(),
+                    computing: report.computing(),
+                    waiting: report.waited.since(report.held),
+                });
+                ToolReport { took, cpu: report.cpu_used, dirtied: job.plan.dirty }
+            }
+            Err(error) => {
+                self.trouble(&error);
+                ToolReport { took, cpu: Span::ZERO, dirtied: Bytes(0) }
+            }
+        };
+        self.place(job.id).reports[job.number as usize] = report;
+        Some(Event::ToolEnded { id: job.id, number: job.number })
+    }
+
+    fn trouble(&mut self, error: &dyn std::fmt::Display) {
+        self.trouble_count += 1;
+        if self.troubles.len() < TROUBLES_KEPT {
+            self.troubles.push(error.to_string());
+        }
+    }
+
+    fn place(&mut self, id: u32) -> &mut Place {
+        let index = id as usize;
+        if index >= self.places.len() {
+            self.places.resize_with(index + 1, Place::default);
+        }
+        &mut self.places[index]
+    }
+
+    /// Runs an operation beside the loop; its end comes back through the channel.
+    fn spawn(&mut self, id: u32, operation: impl Future<Output = (Time, Ended)> + Send + 'static) {
+        let (done, epoch) = (self.done.clone(), self.place(id).epoch);
+        self.under_way += 1;
+        tokio::spawn(async move {
+            let (at, what) = operation.await;
+            // The loop is gone only when the run is being abandoned.
+            let _ = done.send(Done { at, id, epoch, what });
+        });
+    }
+
+    fn remove(&mut self, sandbox: SandboxId, alive: AlivePlace) {
+        let (runtime, clock) = (self.runtime.clone(), self.clock);
+        self.spawn(0, async move {
+            let result = runtime.destroy(sandbox).await.map(|_| ());
+            drop(alive);
+            (clock.now(), Ended::Removed { result })
+        });
+    }
+
+    fn forget(&mut self, snapshot: SnapshotId) {
+        let (runtime, clock) = (self.runtime.clone(), self.clock);
+        self.spawn(0, async move {
+            let result = runtime.drop_snapshot(snapshot).await;
+            (clock.now(), Ended::Removed { result })
+        });
+    }
+
+    fn spec(&mut self, job: &StartJob) -> CreateSpec {
+        self.sandboxes += 1;
+        let class = &self.classes[job.class.0 as usize];
+        CreateSpec {
+            sandbox: SandboxId(self.sandboxes),
+            token: format!("{}-session-{}", self.run, job.session),
+            limits: Limits {
+                vcpu: class.vcpu,
+                memory: class.memory,
+                processes: PROCESSES,
+                ..Limits::default()
+            },
+        }
+    }
+}
+
+/// An instant of the runtime's clock on the run's own time line.
+fn placed(at: Time, zero: Time) -> Time {
+    Time::ZERO + at.since(zero)
+}
+
+impl Executor for Live {
+    type Timer = u64;
+
+    fn schedule(&mut self, at: Time, _rank: Rank, event: Event) -> u64 {
+        self.scheduled += 1;
+        let ahead = at > self.clock.now();
+        self.pacer.schedule(at, Paced { number: self.scheduled, event, ahead });
+        self.scheduled
+    }
+
+    fn cancel(&mut self, timer: u64) {
+        self.cancelled.insert(timer);
+    }
+
+    fn begin(&mut self, now: Time, job: StartJob) {
+        self.place(job.id).index = job.index;
+        let alive = match self.caps.admit(self.clock.now()) {
+            Ok(alive) => alive,
+            Err(dropped) => {
+                self.trouble(&dropped);
+                self.dropped_sessions.insert(job.index);
+                self.schedule(now, Rank::Frees, Event::Started { id: job.id, ok: false });
+                return;
+            }
+        };
+        let (spec, runtime, clock, zero) =
+            (self.spec(&job), self.runtime.clone(), self.clock, self.zero);
+        let snapshot = self.place(job.id).snapshot.as_ref().map(|(snapshot, _)| *snapshot);
+        self.spawn(job.id, async move {
+            let sandbox = spec.sandbox;
+            let result = match (job.start, snapshot) {
+                (Start::Restore, Some(snapshot)) => runtime.restore(sandbox, snapshot).await,
+                _ => runtime.create(spec).await,
+            };
+            // The driver's own checks after readiness are not the platform's time.
+            let at =
+                result.as_ref().map_or_else(|_| clock.now(), |created| placed(created.ready, zero));
+            (
+                at,
+                Ended::Started {
+                    job,
+                    begun: now,
+                    result: result.map(|created| (sandbox, created)),
+                    place: alive,
+                },
+            )
+        });
+    }
+
+    fn save(&mut self, now: Time, job: SaveJob) {
+        let place = self.place(job.id);
+        let (Some(sandbox), Some(alive)) = (place.sandbox.take(), place.alive.take()) else {
+            unreachable!("a sandbox that is saved runs")
+        };
+        let (runtime, clock, zero) = (self.runtime.clone(), self.clock, self.zero);
+        self.spawn(job.id, async move {
+            let result = runtime.snapshot(sandbox).await;
+            let at = match &result {
+                Ok(info) => placed(info.stored, zero),
+                Err(_) => {
+                    // What could not be saved is not left running. That it may be gone is fine.
+                    let _ = runtime.destroy(sandbox).await;
+                    clock.now()
+                }
+            };
+            (at, Ended::Saved { begun: now, result, place: alive })
+        });
+    }
+
+    fn save_outcome(&mut self, id: u32) -> SaveOutcome {
+        self.place(id).outcome.take().expect("a snapshot that ended has an outcome")
+    }
+
+    fn destroy(&mut self, _now: Time, id: u32) {
+        let place = self.place(id);
+        if let (Some(sandbox), Some(alive)) = (place.sandbox.take(), place.alive.take()) {
+            self.remove(sandbox, alive);
+        }
+    }
+
+    fn drop_snapshot(&mut self, _now: Time, id: u32) {
+        if let Some((snapshot, _)) = self.place(id).snapshot.take() {
+            self.forget(snapshot);
+        }
+    }
+
+    fn run_tool(&mut self, now: Time, job: ToolJob) {
+        let place = self.place(job.id);
+        if job.number == 0 {
+            let none = ToolReport { took: Span::ZERO, cpu: Span::ZERO, dirtied: Bytes(0) };
+            place.reports = vec![none; job.batch as usize];
+        }
+        let sandbox = place.sandbox.expect("a session in a turn has a sandbox");
+        let plan = job.plan;
+        let work = Work {
+            cpu: plan.cpu,
+            cores: plan.cores,
+            io_wait: plan.io,
+            memory: plan.memory,
+            dirty: plan.dirty,
+        };
+        let (runtime, sleeper, clock, zero) =
+            (self.runtime.clone(), self.sleeper.clone(), self.clock, self.zero);
+        let begun = now + job.policies;
+        self.spawn(job.id, async move {
+            if !job.policies.is_zero() {
+                // Only a run that ends takes the sleeper away, and then nobody waits for this.
+                let _ = sleeper.sleep_until(begun).await;
+            }
+            let result = runtime.exec(sandbox, work).await;
+            let at = result
+                .as_ref()
+                .map_or_else(|_| clock.now(), |report| placed(report.received, zero));
+            (at, Ended::Tool { job, begun, result })
+        });
+    }
+
+    fn tool_report(&mut self, _now: Time, id: u32, number: u16) -> ToolReport {
+        self.place(id).reports[number as usize]
+    }
+
+    fn gone(&mut self, id: u32) {
+        let place = self.place(id);
+        let epoch = place.epoch.wrapping_add(1);
+        *place = Place { epoch, ..Place::default() };
+    }
+}

@@ -1,0 +1,192 @@
+//! Totals of replications in, the public record out.
+
+use indexmap::IndexMap;
+
+use super::names::{Counter, Gauge, Holding, Metric};
+use super::pool;
+use super::record::{
+    GaugeRecord, IN_FLIGHT, IN_FLIGHT_AT_START, Kind, MetricRecord, Quality, ReplicationRecord,
+    Run, SCHEMA,
+};
+use super::recorder::{TokenUse, Totals};
+use super::scorecard;
+use crate::billing::{Cost, LongTokens, Phases, Rates, TokenLedger, Usage};
+use crate::scenario::types::Scenario;
+
+const GIB: f64 = 1_073_741_824.0;
+/// Holdings count vCPUs in millionths.
+const PER_VCPU: f64 = 1e6;
+
+/// What a record is made from.
+#[derive(Clone, Debug)]
+pub struct RunInput<'a> {
+    /// Simulated or live.
+    pub kind: Kind,
+    /// The resolved scenario.
+    pub scenario: &'a Scenario,
+    /// Its hash.
+    pub hash: String,
+    /// Seed of all draws.
+    pub seed: u64,
+    /// Names of the models, in the order of [`Totals::tokens`].
+    pub models: &'a [String],
+    /// What each replication measured, in their order.
+    pub replications: &'a [Totals],
+    /// What is known of its quality; warnings are added.
+    pub quality: Quality,
+}
+
+impl Run {
+    /// Pools replications into a record. `boundaries` and `stage` are left empty: who judges the
+    /// record fills them in.
+    ///
+    /// # Panics
+    /// Without a replication, or if `models` does not name each model of the totals.
+    pub fn assemble(input: RunInput<'_>) -> Run {
+        let RunInput { kind, scenario, hash, seed, models, replications, mut quality } = input;
+        assert!(!replications.is_empty(), "a record needs at least one replication");
+        assert!(
+            replications.iter().all(|t| t.tokens.len() == models.len()),
+            "each model has a name"
+        );
+        let per_replication: Vec<ReplicationRecord> =
+            replications.iter().map(|totals| replication(totals, scenario, models)).collect();
+        let metrics = metrics(replications, &mut quality.warnings);
+        let rates = Rates::of(scenario);
+        let cost = scorecard::cost(&per_replication, &rates);
+        warn_of_cost(&cost, &mut quality.warnings);
+        let scorecard = scorecard::scorecard(&per_replication, scenario, &mut quality.warnings);
+        Run {
+            schema: SCHEMA.to_owned(),
+            kind,
+            scenario: serde_json::to_value(scenario).expect("a scenario has string keys only"),
+            hash,
+            seed,
+            replications: u32::try_from(replications.len())
+                .expect("replications are counted in u32"),
+            measured_s: mean(replications.iter().map(|t| t.measured().seconds())),
+            warmup_s: mean(replications.iter().map(|t| t.began.seconds())),
+            counters: counters(&per_replication),
+            metrics,
+            gauges: gauges(&per_replication),
+            usage: Usage::mean(per_replication.iter().map(|r| &r.usage)),
+            cost,
+            scorecard,
+            boundaries: IndexMap::new(),
+            stage: None,
+            per_replication,
+            quality,
+        }
+    }
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = values.len() as f64;
+    values.sum::<f64>() / n
+}
+
+/// One replication by itself.
+fn replication(totals: &Totals, scenario: &Scenario, models: &[String]) -> ReplicationRecord {
+    let named = Metric::ALL
+        .iter()
+        .map(|metric| (metric.name().to_owned(), pool::replication_metric(totals.metric(*metric))));
+    let gauges = Gauge::ALL.iter().map(|gauge| {
+        (gauge.name().to_owned(), pool::replication_gauge(gauge.unit(), totals.gauge(*gauge)))
+    });
+    ReplicationRecord {
+        counters: replication_counters(totals),
+        metrics: named.collect(),
+        gauges: gauges.collect(),
+        usage: usage(totals, scenario, models),
+    }
+}
+
+/// Counters in the record's order: sessions in flight stand beside the other ends of a session.
+fn replication_counters(totals: &Totals) -> IndexMap<String, f64> {
+    let mut counters = IndexMap::new();
+    for counter in Counter::ALL {
+        counters.insert(counter.name().to_owned(), totals.counter(*counter) as f64);
+        if *counter == Counter::SessionsRejected {
+            counters.insert(IN_FLIGHT.to_owned(), totals.in_flight_at_end as f64);
+            counters.insert(IN_FLIGHT_AT_START.to_owned(), totals.in_flight_at_start as f64);
+        }
+    }
+    counters
+}
+
+fn counters(replications: &[ReplicationRecord]) -> IndexMap<String, f64> {
+    let names = replications[0].counters.keys();
+    names.map(|name| (name.clone(), mean(replications.iter().map(|r| r.counters[name])))).collect()
+}
+
+fn metrics(replications: &[Totals], warnings: &mut Vec<String>) -> IndexMap<String, MetricRecord> {
+    let mut metrics = IndexMap::new();
+    for metric in Metric::ALL {
+        let parts: Vec<_> = replications.iter().map(|totals| totals.metric(*metric)).collect();
+        metrics
+            .insert(metric.name().to_owned(), pool::pooled_metric(metric.name(), &parts, warnings));
+    }
+    metrics
+}
+
+fn gauges(replications: &[ReplicationRecord]) -> IndexMap<String, GaugeRecord> {
+    let pooled = Gauge::ALL.iter().map(|gauge| {
+        let parts: Vec<GaugeRecord> =
+            replications.iter().map(|r| r.gauges[gauge.name()].clone()).collect();
+        (gauge.name().to_owned(), pool::pooled_gauge(gauge.unit(), &parts))
+    });
+    pooled.collect()
+}
+
+/// One replication's ledger.
+fn usage(totals: &Totals, scenario: &Scenario, models: &[String]) -> Usage {
+    let held = |holding| totals.holding(holding).integral();
+    let tokens = models.iter().enumerate().map(|(i, name)| {
+        let long_rates =
+            scenario.models.get(name).and_then(|model| model.rates.long_context.as_ref());
+        let long = long_rates.map(|rates| long_tokens(rates.above.0, totals.long_tokens[i]));
+        let TokenUse { input, cached, output } = totals.tokens[i];
+        (
+            name.clone(),
+            TokenLedger { input: input as f64, cached: cached as f64, output: output as f64, long },
+        )
+    });
+    Usage {
+        measured_s: totals.measured().seconds(),
+        // One observation for each request granted to a session that never had a sandbox.
+        sessions_started: totals.metric(Metric::QueueWaitNew).count() as f64,
+        sessions_completed: totals.counter(Counter::SessionsCompleted) as f64,
+        turns: totals.counter(Counter::Turns) as f64,
+        vcpu_seconds: Phases {
+            starting: held(Holding::VcpuStarting) / PER_VCPU,
+            turn: held(Holding::VcpuTurn) / PER_VCPU,
+            idle: held(Holding::VcpuIdle) / PER_VCPU,
+        },
+        gib_seconds: Phases {
+            starting: held(Holding::MemoryStarting) / GIB,
+            turn: held(Holding::MemoryTurn) / GIB,
+            idle: held(Holding::MemoryIdle) / GIB,
+        },
+        cpu_seconds_served: totals.cpu_served.seconds(),
+        snapshot_byte_seconds: totals.gauge(Gauge::SnapshotBytes).integral(),
+        tokens: tokens.collect(),
+    }
+}
+
+fn long_tokens(above: u64, used: TokenUse) -> LongTokens {
+    LongTokens {
+        above,
+        input: used.input as f64,
+        cached: used.cached as f64,
+        output: used.output as f64,
+    }
+}
+
+fn warn_of_cost(cost: &Cost, warnings: &mut Vec<String>) {
+    if !cost.unpriced.is_empty() {
+        warnings.push(format!(
+            "used without a price, so that the cost is too low: {}",
+            cost.unpriced.join(", ")
+        ));
+    }
+}

@@ -1,0 +1,19 @@
+//! Observations in, one record out, wherever they came from.
+
+mod assemble;
+mod estimate;
+pub mod interval;
+mod names;
+mod pool;
+pub mod record;
+mod recorder;
+mod scorecard;
+pub mod series;
+#[cfg(test)]
+mod tests;
+
+pub use assemble::RunInput;
+pub use estimate::{Estimate, Spread};
+pub use names::{Counter, Gauge, Holding, Metric};
+pub use pool::metric_record;
+pub use recorder::{Recorder, SeriesPoint, TokenUse, Totals, TurnSample};

@@ -1,0 +1,173 @@
+//! What is measured, by name. The order is the order of every table and file.
+
+/// An enum whose variants have the snake-case names of the record.
+macro_rules! named {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$doc])* $variant),* }
+        impl $name {
+            /// All of them, in the order of the record.
+            pub const ALL: &'static [$name] = &[$($name::$variant),*];
+            /// How many there are.
+            pub const COUNT: usize = Self::ALL.len();
+            /// The name in the record.
+            pub const fn name(self) -> &'static str {
+                match self { $($name::$variant => $text),* }
+            }
+            /// The one of this name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|item| item.name() == name)
+            }
+        }
+    };
+}
+
+named! {
+    /// Something that is counted.
+    Counter {
+        /// Sessions that arrived.
+        SessionsArrived = "sessions_arrived",
+        /// Sessions whose last turn ended.
+        SessionsCompleted = "sessions_completed",
+        /// Sessions that ended otherwise after they had a sandbox, or by a failed start or call.
+        SessionsFailed = "sessions_failed",
+        /// Sessions turned away before they ever had a sandbox.
+        SessionsRejected = "sessions_rejected",
+        /// Completed sessions that told nobody.
+        SessionsAbandoned = "sessions_abandoned",
+        /// Finished turns.
+        Turns = "turns",
+        /// Model calls begun, served or not.
+        ModelCalls = "model_calls",
+        /// Tries of model calls, refused ones too.
+        ModelAttempts = "model_attempts",
+        /// Tries refused by a quota.
+        ModelRateLimited = "model_rate_limited",
+        /// Tries that failed after they were let in.
+        ModelErrors = "model_errors",
+        /// Tool calls that ended.
+        ToolCalls = "tool_calls",
+        /// Cold boots that succeeded.
+        ColdBoots = "cold_boots",
+        /// Sandboxes claimed from a pool.
+        PoolClaims = "pool_claims",
+        /// Restores that succeeded.
+        Restores = "restores",
+        /// Snapshots taken.
+        Snapshots = "snapshots",
+        /// Snapshots that ran out of their retention.
+        SnapshotsExpired = "snapshots_expired",
+        /// Idle sandboxes killed.
+        Kills = "kills",
+        /// Tries of boots that failed.
+        BootFailures = "boot_failures",
+        /// Tries of restores that failed.
+        RestoreFailures = "restore_failures",
+        /// Sessions under way whose state was lost.
+        StateLost = "state_lost",
+        /// Sandboxes made: slots granted.
+        SandboxesMade = "sandboxes_made",
+        /// Sandboxes destroyed, hibernated ones too.
+        SandboxesDestroyed = "sandboxes_destroyed",
+        /// Prompt tokens billed, cached ones and those of failed tries too.
+        TokensInput = "tokens_input",
+        /// The part of them that came from the cache.
+        TokensCached = "tokens_cached",
+        /// Output tokens.
+        TokensOutput = "tokens_output",
+        /// Calls whose prompt was cut to the window.
+        ContextTruncations = "context_truncations",
+        /// Policy checks.
+        PolicyChecks = "policy_checks",
+    }
+}
+
+named! {
+    /// A duration that is observed.
+    Metric {
+        /// From a turn's begin until its sandbox can run, over cold boots.
+        ColdStart = "cold_start",
+        /// From a turn's begin until its sandbox can run, over turns that did not find it running.
+        Ready = "ready",
+        /// Wait for a slot, over granted requests.
+        QueueWait = "queue_wait",
+        /// The same over sessions that never had a sandbox.
+        QueueWaitNew = "queue_wait_new",
+        /// The same over sessions that had one.
+        QueueWaitResume = "queue_wait_resume",
+        /// Claim of a pool sandbox.
+        PoolClaim = "pool_claim",
+        /// The successful try of a restore.
+        Restore = "restore",
+        /// The successful try of a snapshot.
+        Snapshot = "snapshot",
+        /// A tool call, from after its policies.
+        ToolExec = "tool_exec",
+        /// A model call, from after its policies until served.
+        ModelCall = "model_call",
+        /// Base and prefill time of the served try.
+        Ttft = "ttft",
+        /// A finished turn.
+        Turn = "turn",
+        /// A finished turn less its served model calls' latency.
+        PlatformTime = "platform_time",
+        /// A completed session.
+        Session = "session",
+        /// A maximal time with a session in the queue.
+        ScaleOut = "scale_out",
+        /// Time between turns.
+        Think = "think",
+    }
+}
+
+named! {
+    /// A quantity over time.
+    Gauge {
+        /// Sessions that arrived and have not left.
+        SessionsOpen = "sessions_open",
+        /// Sessions in a turn.
+        SessionsInTurn = "sessions_in_turn",
+        /// Slots held.
+        SandboxesRunning = "sandboxes_running",
+        /// Sandboxes of sessions in no turn.
+        SandboxesIdle = "sandboxes_idle",
+        /// Pool places, booting or ready.
+        SandboxesPool = "sandboxes_pool",
+        /// Sessions whose state is a snapshot.
+        SandboxesHibernated = "sandboxes_hibernated",
+        /// Requests waiting for a slot.
+        QueueLength = "queue_length",
+        /// Bytes of stored snapshots.
+        SnapshotBytes = "snapshot_bytes",
+    }
+}
+
+impl Gauge {
+    /// The unit in the record.
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Gauge::SnapshotBytes => "bytes",
+            _ => "count",
+        }
+    }
+}
+
+named! {
+    /// A resource that is billed by its integral over time; vCPUs in millionths.
+    Holding {
+        /// vCPUs of sandboxes being booted or restored.
+        VcpuStarting = "vcpu_starting",
+        /// vCPUs of sandboxes in a turn.
+        VcpuTurn = "vcpu_turn",
+        /// vCPUs of idle sandboxes.
+        VcpuIdle = "vcpu_idle",
+        /// Memory of sandboxes being booted or restored.
+        MemoryStarting = "memory_starting",
+        /// Memory of sandboxes in a turn.
+        MemoryTurn = "memory_turn",
+        /// Memory of idle sandboxes.
+        MemoryIdle = "memory_idle",
+    }
+}

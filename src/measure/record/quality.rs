@@ -1,0 +1,54 @@
+//! How far a record can be trusted.
+
+use serde::{Deserialize, Serialize};
+
+use super::number::MetricRecord;
+
+/// How far a record can be trusted. What does not apply is absent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    /// False if the numbers are not to be used: a live driver that was late itself.
+    pub valid: bool,
+    /// False if the run was cut short; what is here is what had been measured by then.
+    pub complete: bool,
+    /// True if nothing in the run is random, so that its numbers need no interval.
+    pub exact: bool,
+    /// How late the live driver was at what it had planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lateness: Option<MetricRecord>,
+    /// Sessions that the live driver had planned: started + dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned: Option<u64>,
+    /// Sessions that it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<u64>,
+    /// Sessions that a cap of the live driver kept from starting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<u64>,
+    /// What answered model calls, if it was not a model: `stub` for sampled latencies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Isolation that the live machine did not grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub isolation_lost: Vec<String>,
+    /// What else a reader should know.
+    pub warnings: Vec<String>,
+}
+
+impl Default for Quality {
+    /// A valid, complete, random run without anything to say.
+    fn default() -> Self {
+        Quality {
+            valid: true,
+            complete: true,
+            exact: false,
+            lateness: None,
+            planned: None,
+            started: None,
+            dropped: None,
+            model: None,
+            isolation_lost: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}

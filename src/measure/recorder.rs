@@ -1,0 +1,271 @@
+//! Observations in, one replication's totals out.
+
+use super::names::{Counter, Gauge, Holding, Metric};
+use crate::stats::{Summary, TimeWeighted};
+use crate::units::{Span, Time};
+
+/// Tokens of one model, for the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenUse {
+    /// Prompt tokens billed.
+    pub input: u64,
+    /// The part from the cache.
+    pub cached: u64,
+    /// Output tokens.
+    pub output: u64,
+}
+
+impl TokenUse {
+    fn add(&mut self, other: TokenUse) {
+        self.input += other.input;
+        self.cached += other.cached;
+        self.output += other.output;
+    }
+}
+
+/// What one replication, or one live run, measured.
+#[derive(Clone, Debug)]
+pub struct Totals {
+    /// Counters since the warm-up's end.
+    pub counters: [u64; Counter::COUNT],
+    /// Observations that completed since the warm-up's end.
+    pub metrics: Vec<Summary>,
+    /// Gauges, integrated from the warm-up's end.
+    pub gauges: Vec<TimeWeighted>,
+    /// Held resources, integrated from the warm-up's end.
+    pub holdings: Vec<TimeWeighted>,
+    /// Tokens by model.
+    pub tokens: Vec<TokenUse>,
+    /// The part of them in calls that are priced as long ones, by model.
+    pub long_tokens: Vec<TokenUse>,
+    /// CPU time served to tool calls that ended since the warm-up's end.
+    pub cpu_served: Span,
+    /// Sessions open at the warm-up's end.
+    pub in_flight_at_start: u64,
+    /// Sessions open at the end.
+    pub in_flight_at_end: u64,
+    /// When the warm-up ended.
+    pub began: Time,
+    /// When the measure ended.
+    pub ended: Time,
+    /// Events handled, for progress and speed.
+    pub events: u64,
+    /// Gauge values at evenly spaced instants.
+    pub series: Vec<SeriesPoint>,
+}
+
+/// A finished turn of one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TurnSample {
+    /// Number of the session in the order of arrival.
+    pub session: u64,
+    /// The turn less its served model calls' latency.
+    pub platform_time: Span,
+}
+
+/// Gauge values at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesPoint {
+    /// When.
+    pub at: Time,
+    /// Values in the order of [`Gauge::ALL`].
+    pub values: [i64; Gauge::COUNT],
+}
+
+/// Takes observations as they happen.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    totals: Totals,
+    now: Time,
+    measuring: bool,
+    sample_every: Option<Span>,
+    next_sample: Time,
+    turns: Option<Vec<TurnSample>>,
+}
+
+impl Recorder {
+    /// A recorder for `models` models that measures from the start; [`Recorder::begin_measure`]
+    /// forgets what came before it.
+    pub fn new(models: usize) -> Self {
+        let totals = Totals {
+            counters: [0; Counter::COUNT],
+            metrics: (0..Metric::COUNT).map(|_| Summary::durations()).collect(),
+            gauges: (0..Gauge::COUNT).map(|_| TimeWeighted::new()).collect(),
+            holdings: (0..Holding::COUNT).map(|_| TimeWeighted::new()).collect(),
+            tokens: vec![TokenUse::default(); models],
+            long_tokens: vec![TokenUse::default(); models],
+            cpu_served: Span::ZERO,
+            in_flight_at_start: 0,
+            in_flight_at_end: 0,
+            began: Time::ZERO,
+            ended: Time::ZERO,
+            events: 0,
+            series: Vec::new(),
+        };
+        Recorder {
+            totals,
+            now: Time::ZERO,
+            measuring: true,
+            sample_every: None,
+            next_sample: Time::ZERO,
+            turns: None,
+        }
+    }
+
+    /// Also notes all gauges every `span` from `from` on.
+    pub fn sample_series(&mut self, from: Time, span: Span) {
+        self.sample_every = Some(span);
+        self.next_sample = from;
+    }
+
+    /// Also keeps each finished turn.
+    pub fn keep_turns(&mut self) {
+        self.turns = Some(Vec::new());
+    }
+
+    /// The turns kept so far.
+    pub fn take_turns(&mut self) -> Vec<TurnSample> {
+        self.turns.take().unwrap_or_default()
+    }
+
+    /// A session's turn is over.
+    #[inline]
+    pub fn turn(&mut self, session: u64, length: Span, platform_time: Span) {
+        self.observe(Metric::Turn, length);
+        self.observe(Metric::PlatformTime, platform_time);
+        self.count(Counter::Turns, 1);
+        if let (true, Some(turns)) = (self.measuring, &mut self.turns) {
+            turns.push(TurnSample { session, platform_time });
+        }
+    }
+
+    /// Until [`Recorder::begin_measure`], observations are forgotten.
+    pub fn warm_up(&mut self) {
+        self.measuring = false;
+    }
+
+    /// The warm-up ends at `at`: integrals and counters start here.
+    pub fn begin_measure(&mut self, at: Time) {
+        self.advance(at);
+        self.measuring = true;
+        self.totals.began = at;
+        self.totals.counters = [0; Counter::COUNT];
+        self.totals.in_flight_at_start =
+            u64::try_from(self.value(Gauge::SessionsOpen)).expect("no gauge is negative");
+        for gauge in self.totals.gauges.iter_mut().chain(&mut self.totals.holdings) {
+            gauge.restart(at);
+        }
+    }
+
+    /// Time has come to `now`; an instant before the latest one is taken as that one.
+    #[inline]
+    pub fn advance(&mut self, now: Time) {
+        if self.sample_every.is_some() && now > self.next_sample {
+            self.sample(now);
+        }
+        self.now = self.now.max(now);
+    }
+
+    /// Counts `n`.
+    #[inline]
+    pub fn count(&mut self, counter: Counter, n: u64) {
+        self.totals.counters[counter as usize] += n;
+    }
+
+    /// Observes a duration that completes now.
+    #[inline]
+    pub fn observe(&mut self, metric: Metric, span: Span) {
+        if self.measuring {
+            self.totals.metrics[metric as usize].record(span.nanos());
+        }
+    }
+
+    /// A gauge changes by `delta` now.
+    #[inline]
+    pub fn shift(&mut self, gauge: Gauge, delta: i64) {
+        self.totals.gauges[gauge as usize].add(self.now, delta);
+    }
+
+    /// A held resource changes by `delta` now.
+    #[inline]
+    pub fn hold(&mut self, holding: Holding, delta: i64) {
+        self.totals.holdings[holding as usize].add(self.now, delta);
+    }
+
+    /// Present value of a gauge.
+    pub fn value(&self, gauge: Gauge) -> i64 {
+        self.totals.gauges[gauge as usize].value()
+    }
+
+    /// Tokens billed for a try of a call to `model`; `long` if it is priced as a long one.
+    #[inline]
+    pub fn tokens(&mut self, model: usize, used: TokenUse, long: bool) {
+        self.count(Counter::TokensInput, used.input);
+        self.count(Counter::TokensCached, used.cached);
+        self.count(Counter::TokensOutput, used.output);
+        if self.measuring {
+            self.totals.tokens[model].add(used);
+            if long {
+                self.totals.long_tokens[model].add(used);
+            }
+        }
+    }
+
+    /// CPU time served to a tool call that ends now.
+    #[inline]
+    pub fn cpu_served(&mut self, span: Span) {
+        if self.measuring {
+            self.totals.cpu_served += span;
+        }
+    }
+
+    /// The measure ends at `at`.
+    pub fn finish(mut self, at: Time, events: u64) -> Totals {
+        self.advance(at);
+        let end = self.now;
+        for gauge in self.totals.gauges.iter_mut().chain(&mut self.totals.holdings) {
+            gauge.advance(end);
+        }
+        self.totals.in_flight_at_end =
+            u64::try_from(self.value(Gauge::SessionsOpen)).expect("no gauge is negative");
+        self.totals.ended = end;
+        self.totals.events = events;
+        self.totals
+    }
+
+    fn sample(&mut self, now: Time) {
+        let Some(every) = self.sample_every else { return };
+        while self.next_sample < now {
+            let values = std::array::from_fn(|i| self.totals.gauges[i].value());
+            self.totals.series.push(SeriesPoint { at: self.next_sample, values });
+            self.next_sample += every;
+        }
+    }
+}
+
+impl Totals {
+    /// A counter's value.
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.counters[counter as usize]
+    }
+
+    /// A metric's observations.
+    pub fn metric(&self, metric: Metric) -> &Summary {
+        &self.metrics[metric as usize]
+    }
+
+    /// A gauge's history.
+    pub fn gauge(&self, gauge: Gauge) -> &TimeWeighted {
+        &self.gauges[gauge as usize]
+    }
+
+    /// A held resource's history.
+    pub fn holding(&self, holding: Holding) -> &TimeWeighted {
+        &self.holdings[holding as usize]
+    }
+
+    /// How long was measured.
+    pub fn measured(&self) -> Span {
+        self.ended.since(self.began)
+    }
+}

@@ -1,0 +1,136 @@
+//! Cost and scorecard of a record, with intervals between its replications.
+
+use indexmap::IndexMap;
+
+use super::interval;
+use super::names::Counter;
+use super::record::{ReplicationRecord, Scorecard, ScorecardKey};
+use crate::billing::{Cost, CostIntervals, CostKey, Rates, Usage, price};
+use crate::scenario::types::Scenario;
+
+const DAY_SECONDS: f64 = 86_400.0;
+
+/// The cost of the mean ledger, with intervals over the replications' own costs.
+pub(super) fn cost(replications: &[ReplicationRecord], rates: &Rates) -> Cost {
+    let mean = Usage::mean(replications.iter().map(|r| &r.usage));
+    let mut cost = price(&mean, rates);
+    let each: Vec<Cost> = replications.iter().map(|r| price(&r.usage, rates)).collect();
+    cost.ci95 = cost_intervals(replications, &each);
+    cost
+}
+
+/// Every cost quantity is a ratio of two sums over replications: an amount over their number, `tco`
+/// over sessions, idle cost over `tco`.
+fn cost_intervals(replications: &[ReplicationRecord], costs: &[Cost]) -> CostIntervals {
+    let usage =
+        |of: fn(&Usage) -> f64| replications.iter().map(|r| of(&r.usage)).collect::<Vec<f64>>();
+    let amounts =
+        |key: CostKey| costs.iter().map(|c| c.get(key).unwrap_or(0.0)).collect::<Vec<f64>>();
+    let tco = amounts(CostKey::Tco);
+    let mut intervals = IndexMap::new();
+    for key in CostKey::ALL {
+        let (top, bottom) = match key {
+            CostKey::PerSession => (tco.clone(), usage(|u| u.sessions_completed)),
+            CostKey::PerTurn => (tco.clone(), usage(|u| u.turns)),
+            CostKey::PerDay => (tco.clone(), usage(|u| u.measured_s / DAY_SECONDS)),
+            CostKey::PerMonth => (tco.clone(), usage(|u| u.measured_s / (30.0 * DAY_SECONDS))),
+            CostKey::IdleCostShare => (costs.iter().map(Cost::idle).collect(), tco.clone()),
+            CostKey::TurnWaitCostShare => {
+                let waited = costs.iter().map(|c| c.turn_wait_cost_share.unwrap_or(0.0) * c.tco);
+                (waited.collect(), tco.clone())
+            }
+            _ => (amounts(*key), vec![1.0; costs.len()]),
+        };
+        if let Some([low, high]) = interval::of_ratio(&top, &bottom) {
+            let high = if key.is_share() { high.min(1.0) } else { high };
+            intervals.insert(key.name().to_owned(), [low.max(0.0), high]);
+        }
+    }
+    intervals
+}
+
+/// A ratio of the scorecard: its numerator and denominator in one replication, and its interval.
+struct Ratio {
+    key: ScorecardKey,
+    terms: fn(&Counts<'_>) -> (f64, f64),
+    interval: fn(&[f64], &[f64]) -> Option<[f64; 2]>,
+}
+
+const RATIOS: [Ratio; 5] = [
+    Ratio {
+        key: ScorecardKey::TokenOutputRatio,
+        terms: |c| {
+            let output = c.of(Counter::TokensOutput);
+            (c.of(Counter::TokensInput) - c.of(Counter::TokensCached) + output, output)
+        },
+        interval: interval::of_ratio,
+    },
+    Ratio {
+        key: ScorecardKey::RetryRate,
+        terms: |c| {
+            let attempts = c.of(Counter::ModelAttempts);
+            (attempts - c.of(Counter::ModelCalls), attempts)
+        },
+        interval: interval::of_share,
+    },
+    Ratio {
+        key: ScorecardKey::ErrorRate,
+        terms: |c| (c.of(Counter::ModelErrors), c.of(Counter::ModelAttempts)),
+        interval: interval::of_share,
+    },
+    Ratio {
+        key: ScorecardKey::SuccessRate,
+        terms: |c| {
+            let completed = c.of(Counter::SessionsCompleted);
+            (completed, completed + c.of(Counter::SessionsFailed) + c.of(Counter::SessionsRejected))
+        },
+        interval: interval::of_share,
+    },
+    Ratio {
+        key: ScorecardKey::TokensPerDay,
+        terms: |c| {
+            let tokens = c.of(Counter::TokensInput) + c.of(Counter::TokensOutput);
+            (tokens, c.0.usage.measured_s / DAY_SECONDS)
+        },
+        interval: interval::of_ratio,
+    },
+];
+
+/// A replication's counters.
+struct Counts<'a>(&'a ReplicationRecord);
+
+impl Counts<'_> {
+    fn of(&self, counter: Counter) -> f64 {
+        self.0.counters[counter.name()]
+    }
+}
+
+/// The ratios that a record is judged by.
+pub(super) fn scorecard(
+    replications: &[ReplicationRecord],
+    scenario: &Scenario,
+    warnings: &mut Vec<String>,
+) -> Scorecard {
+    let overhead = scenario.platform.isolation.tier().memory_overhead;
+    let mut scorecard =
+        Scorecard { memory_overhead_bytes: Some(overhead.0 as f64), ..Scorecard::default() };
+    for Ratio { key, terms, interval } in &RATIOS {
+        let (top, bottom): (Vec<f64>, Vec<f64>) =
+            replications.iter().map(|r| terms(&Counts(r))).unzip();
+        let (sum, by): (f64, f64) = (top.iter().sum(), bottom.iter().sum());
+        if by <= 0.0 {
+            continue;
+        }
+        if sum < 0.0 {
+            warnings.push(format!(
+                "{}: below 0 by calls that straddle the ends of the measure, shown as 0",
+                key.name()
+            ));
+        }
+        scorecard.set(*key, (sum / by).max(0.0));
+        if let Some([low, high]) = interval(&top, &bottom) {
+            scorecard.ci95.insert(key.name().to_owned(), [low.max(0.0), high]);
+        }
+    }
+    scorecard
+}

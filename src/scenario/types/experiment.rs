@@ -1,0 +1,323 @@
+//! How a scenario is simulated, and how it is driven.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Load;
+use crate::units::{Bytes, Count, Limit, Quantity, Span, UnitError};
+
+/// How a scenario is simulated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Experiment {
+    /// Seed of all draws.
+    pub seed: u64,
+    /// What is there at time 0.
+    pub start: Start,
+    /// What is not measured.
+    pub warmup: Warmup,
+    /// How long it is measured after the warm-up.
+    pub measure: Measure,
+    /// How often it is repeated with other draws.
+    pub replications: Replications,
+}
+
+impl Default for Experiment {
+    fn default() -> Self {
+        Experiment {
+            seed: 1,
+            start: Start::Steady,
+            warmup: Warmup::Auto,
+            measure: Measure::For(Span::from_secs(86_400)),
+            replications: Replications::default(),
+        }
+    }
+}
+
+/// What is there at time 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// Nothing.
+    Empty,
+    /// Stocks that outlive the run-in, by Little's law.
+    #[default]
+    Steady,
+}
+
+/// What is not measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warmup {
+    /// Measured from time 0.
+    None,
+    /// Found by a pilot run.
+    Auto,
+    /// This long.
+    For(Span),
+}
+
+/// How long is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Until the last session has left.
+    End,
+    /// This long after the warm-up.
+    For(Span),
+}
+
+/// How often a simulation is repeated with other draws.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replications {
+    /// This often.
+    Fixed(u32),
+    /// Until the boundaries are decided.
+    Until(Looks),
+}
+
+impl Default for Replications {
+    fn default() -> Self {
+        Replications::Until(Looks { looks: vec![10, 20, 40], until: Until::Decided })
+    }
+}
+
+/// Replications at which to look whether the boundaries are decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Looks {
+    /// Replications so far at each look, rising.
+    pub looks: Vec<u32>,
+    /// When to stop.
+    #[serde(default)]
+    pub until: Until,
+}
+
+/// When to stop repeating.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Until {
+    /// When no boundary is inconclusive.
+    #[default]
+    Decided,
+}
+
+/// How a scenario is driven against a live backend.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Live {
+    /// The backend.
+    #[serde(default)]
+    pub target: Target,
+    /// Sessions to start.
+    pub sessions: u64,
+    /// The load of the piece that is driven, at a constant rate; without it the scenario's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<Load>,
+    /// How often the same piece is driven; from two on the machine's own noise can be told.
+    #[serde(default = "once")]
+    pub repeat: u32,
+    /// Sandboxes alive at once; what exceeds it is dropped and counted.
+    #[serde(default = "default_max_alive")]
+    pub max_alive: u64,
+    /// Divides every waited time alike; measured work is never changed.
+    #[serde(default = "one")]
+    pub compress_time: Count,
+    /// Sandboxes created in all.
+    #[serde(default = "unlimited")]
+    pub max_creates: Limit,
+    /// Longest run.
+    #[serde(default = "default_max_run")]
+    pub max_run: Span,
+    /// Bytes of snapshots stored at once.
+    #[serde(default = "default_snapshot_store")]
+    pub snapshot_store: Bytes,
+}
+
+fn default_max_alive() -> u64 {
+    8
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn one() -> Count {
+    Count(1.0)
+}
+
+fn unlimited() -> Limit {
+    Limit::UNLIMITED
+}
+
+fn default_max_run() -> Span {
+    Span::from_secs(600)
+}
+
+fn default_snapshot_store() -> Bytes {
+    Bytes(2 << 30)
+}
+
+/// A live backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// The runtime that plimsoll starts sandboxes with.
+    pub runtime: RuntimeName,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Target { runtime: RuntimeName::Process }
+    }
+}
+
+/// A sandbox runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuntimeName {
+    /// Real child processes in their own namespaces; built in.
+    Process,
+    /// Answers at once, starts nothing: for testing the driver.
+    Instant,
+}
+
+/// A duration, or no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpanOrUnlimited(Option<Span>);
+
+impl SpanOrUnlimited {
+    /// The duration, `None` for unlimited.
+    pub fn get(self) -> Option<Span> {
+        self.0
+    }
+}
+
+impl From<Option<Span>> for SpanOrUnlimited {
+    fn from(span: Option<Span>) -> Self {
+        SpanOrUnlimited(span)
+    }
+}
+
+/// A scalar that is a duration or one of some words.
+macro_rules! span_or_word {
+    ($type:ty, $expected:literal, {$($word:literal => $value:expr),*}, $wrap:expr, $unwrap:expr) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let unwrap: fn(&$type) -> Option<Span> = $unwrap;
+                if let Some(span) = unwrap(self) {
+                    return write!(f, "{span}");
+                }
+                $(if *self == $value { return f.write_str($word); })*
+                Ok(())
+            }
+        }
+        impl std::str::FromStr for $type {
+            type Err = UnitError;
+            fn from_str(text: &str) -> Result<Self, UnitError> {
+                match text {
+                    $($word => Ok($value),)*
+                    _ => Span::parse(text).map($wrap).map_err(|error| UnitError {
+                        message: format!("{}, or {}", error.message, $expected),
+                        suggestion: error.suggestion,
+                    }),
+                }
+            }
+        }
+        impl Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor;
+                impl serde::de::Visitor<'_> for Visitor {
+                    type Value = $type;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str(concat!("a duration such as `24h`, or ", $expected))
+                    }
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$type, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<$type, E> {
+                        self.visit_str(&value.to_string())
+                    }
+                    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<$type, E> {
+                        self.visit_str(&value.to_string())
+                    }
+                    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<$type, E> {
+                        self.visit_str(&value.to_string())
+                    }
+                }
+                deserializer.deserialize_any(Visitor)
+            }
+        }
+        impl JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"type": "string", "description": concat!("A duration such as `24h`, or ", $expected)})
+            }
+        }
+    };
+}
+
+span_or_word!(SpanOrUnlimited, "`unlimited`", {"unlimited" => SpanOrUnlimited(None)}, |s| SpanOrUnlimited(Some(s)), |v| v.0);
+span_or_word!(Warmup, "`auto` or `none`", {"auto" => Warmup::Auto, "none" => Warmup::None}, Warmup::For, |v| match v {
+    Warmup::For(span) => Some(*span),
+    _ => None,
+});
+span_or_word!(Measure, "`end`", {"end" => Measure::End}, Measure::For, |v| match v {
+    Measure::For(span) => Some(*span),
+    Measure::End => None,
+});
+
+impl Serialize for Replications {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Replications::Fixed(n) => serializer.serialize_u32(*n),
+            Replications::Until(looks) => looks.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Replications {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Replications;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of replications, or `{looks: [10, 20, 40], until: decided}`")
+            }
+            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Replications, E> {
+                match u32::try_from(value) {
+                    Ok(n @ 1..=65_535) => Ok(Replications::Fixed(n)),
+                    _ => Err(E::custom(format!("{value} replications: expected 1 to 65535"))),
+                }
+            }
+            fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Replications, E> {
+                Err(E::custom(format!("{value} replications: expected 1 to 65535")))
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                map: A,
+            ) -> Result<Replications, A::Error> {
+                Looks::deserialize(serde::de::value::MapAccessDeserializer::new(map))
+                    .map(Replications::Until)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for Replications {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Replications".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let looks = generator.subschema_for::<Looks>();
+        schemars::json_schema!({"oneOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, looks]})
+    }
+}

@@ -1,0 +1,66 @@
+//! What a person writes, as types. Tagged things are one-key maps, never `kind:` tags, so that
+//! every error keeps its line and column.
+
+mod boundary;
+mod experiment;
+mod model;
+mod platform;
+mod rates;
+mod workload;
+
+pub use boundary::{Boundary, BoundarySpec, Expect, StageName};
+pub use experiment::{
+    Experiment, Live, Looks, Measure, Replications, RuntimeName, Start, Target, Until, Warmup,
+};
+pub use model::{
+    Latency, LongContextRates, Model, ModelFormula, ModelRates, PromptCache, Quota, Retries,
+};
+pub use platform::{
+    Capacity, CreateRate, Elastic, Faults, Governance, Idle, IdleThen, Isolation, Platform, Policy,
+    PolicyPoint, Queue, Restore, Snapshot, SnapshotKind, Tier,
+};
+pub use rates::{BillFrom, BillIdle, ComputeRates, ComputeShape, RateCard};
+pub use workload::{
+    Arrivals, Class, Load, Profile, Sandbox, SubAgents, TokenDemand, ToolDemand, Trace,
+    TraceFormat, TraceOrder, TraceTiming, TraceTurns, WeekProfile, Workload,
+};
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A scenario: demand, supply, and what must hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Version of the scenario language; this is 1.
+    pub version: u32,
+    /// Name of the scenario; results go to `results/<name>/`.
+    pub name: String,
+    /// What the scenario is about, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Demand: who comes, when, and what they want.
+    pub workload: Workload,
+    /// Supply: where sessions run.
+    pub platform: Platform,
+    /// Supply: the models that sessions call, by name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub models: IndexMap<String, Model>,
+    /// What must hold, by name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub boundaries: IndexMap<String, Boundary>,
+    /// How it is simulated.
+    #[serde(default)]
+    pub experiment: Experiment,
+    /// How it is driven against a live backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Live>,
+}
+
+/// The name a model or class has where none is given.
+pub const DEFAULT_NAME: &str = "default";
+
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -1,0 +1,115 @@
+//! `use: preset`: where it may stand, and laying the preset under what stands beside it.
+
+use super::diagnostic::Diagnostic;
+use super::layers::Assembler;
+use super::preset::PresetKind;
+use super::source::{Entry, Kind, Node, Path, Place, Segment, overlay};
+
+/// How many presets may build on one another.
+const MOST_USES: usize = 8;
+
+/// Where a scenario may say `use: preset`.
+#[derive(Clone, Copy, Debug)]
+pub struct UseSite {
+    /// The path, `*` for any one key: `workload.classes.*`.
+    pub at: &'static str,
+    /// What presets may stand there.
+    pub kind: PresetKind,
+    /// Whether the preset's name alone stands for `{use: name}`: `rates: azure`.
+    pub name_alone: bool,
+}
+
+impl UseSite {
+    fn is_at(&self, path: &Path) -> bool {
+        let parts: Vec<&str> = self.at.split('.').collect();
+        parts.len() == path.0.len()
+            && parts.iter().zip(&path.0).all(|(part, segment)| match segment {
+                Segment::Key(key) => *part == "*" || part == key,
+                Segment::Index(_) => false,
+            })
+    }
+}
+
+/// The site at a path.
+pub(super) fn site_at(sites: &[UseSite], path: &Path) -> Option<UseSite> {
+    sites.iter().find(|site| site.is_at(path)).copied()
+}
+
+/// A preset in use.
+#[derive(Clone, Debug)]
+pub struct Use {
+    /// Below which path its values lie.
+    pub path: Path,
+    /// Its `name@date`.
+    pub preset: String,
+    /// Where `use` stands.
+    pub place: Place,
+}
+
+impl Assembler<'_> {
+    fn site(&self, path: &Path) -> Option<UseSite> {
+        site_at(self.sites, path)
+    }
+
+    /// Writes `rates: azure` as `rates: {use: azure}`, so that layers can be merged.
+    pub(super) fn with_names_alone(&self, mut node: Node, path: &Path) -> Node {
+        let alone = self.site(path).is_some_and(|site| site.name_alone) && node.text().is_some();
+        if alone {
+            let place = node.place;
+            let mut map = Node::empty_map(place);
+            map.set_key(Entry { key: "use".into(), key_place: place, value: node });
+            return map;
+        }
+        if let Kind::Map(entries) = &mut node.kind {
+            for entry in entries {
+                let value = std::mem::replace(&mut entry.value, Node::empty_map(entry.key_place));
+                entry.value = self.with_names_alone(value, &path.key(&entry.key));
+            }
+        }
+        node
+    }
+
+    /// Lays presets under the nodes that use them, from the top down.
+    pub(super) fn expand(&mut self, node: Node, path: &Path) -> Node {
+        let mut node = match self.site(path) {
+            Some(site) => self.with_preset(node, site.kind, path, 0),
+            None => node,
+        };
+        if let Kind::Map(entries) = &mut node.kind {
+            for entry in entries {
+                let value = std::mem::replace(&mut entry.value, Node::empty_map(entry.key_place));
+                entry.value = self.expand(value, &path.key(&entry.key));
+            }
+        }
+        node
+    }
+
+    fn with_preset(&mut self, mut node: Node, kind: PresetKind, path: &Path, depth: usize) -> Node {
+        let Some(used) = node.remove_key("use") else { return node };
+        let problem = match used.value.text() {
+            None => Diagnostic::error("wrong-type", "`use` must be the name of one preset"),
+            Some(name) => match self.presets.find(kind, name) {
+                Some(_) if depth == MOST_USES => {
+                    Diagnostic::error("preset-cycle", "presets use each other in a circle")
+                }
+                Some(preset) => {
+                    self.out.uses.push(Use {
+                        path: path.clone(),
+                        preset: preset.id(),
+                        place: used.value.place,
+                    });
+                    let values = preset.values(&mut self.out.sources);
+                    let values = self.with_names_alone(values, path);
+                    let values = self.with_preset(values, kind, path, depth + 1);
+                    let merged = overlay(values, node, path, self.shape, &mut self.out.problems);
+                    return Node { place: used.key_place, ..merged };
+                }
+                None => self.presets.unknown(kind, name),
+            },
+        };
+        let place = if used.value.text().is_some() { used.value.place } else { used.key_place };
+        self.out.problems.push(problem.at(place));
+        self.out.incomplete.push(path.clone());
+        node
+    }
+}

@@ -1,0 +1,105 @@
+//! Tool calls side by side in one sandbox: each runs at min(its cores, vCPUs / calls).
+
+use crate::units::{Span, Time};
+
+/// Core-nanoseconds that a rounding error may leave of a call that is over.
+const TOLERANCE_NANOS: f64 = 1e-3;
+
+/// A tool call in its CPU part.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Running {
+    number: u16,
+    cores: f64,
+    /// CPU time left, in core-nanoseconds.
+    left: f64,
+}
+
+/// The CPU of one sandbox while a batch of calls uses it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Share {
+    vcpu: f64,
+    at: Time,
+    running: Vec<Running>,
+}
+
+impl Share {
+    /// A new batch begins in a sandbox of this many vCPUs.
+    pub fn reset(&mut self, vcpu: f64) {
+        self.vcpu = vcpu;
+        self.running.clear();
+    }
+
+    /// A call's CPU part begins.
+    pub fn join(&mut self, now: Time, number: u16, cores: f64, work: Span) {
+        self.advance(now);
+        self.running.push(Running { number, cores, left: work.nanos() as f64 });
+    }
+
+    /// A call whose CPU part has ended by `now`; the one that began first if several have.
+    pub fn take_ended(&mut self, now: Time) -> Option<u16> {
+        self.advance(now);
+        let place = self.running.iter().position(|call| call.left <= TOLERANCE_NANOS)?;
+        Some(self.running.remove(place).number)
+    }
+
+    /// When the next CPU part ends, at the next whole nanosecond, if none begins before.
+    pub fn next_end(&self) -> Option<Time> {
+        let nanos = |call: &Running| (call.left.max(0.0) / self.rate(call) - 1e-6).ceil() as u64;
+        let first = self.running.iter().map(nanos).min()?;
+        Some(self.at + Span::from_nanos(first))
+    }
+
+    fn advance(&mut self, now: Time) {
+        let elapsed = now.since(self.at).nanos() as f64;
+        self.at = self.at.max(now);
+        if elapsed == 0.0 {
+            return;
+        }
+        let share = self.vcpu / self.running.len() as f64;
+        for call in &mut self.running {
+            call.left -= elapsed * call.cores.min(share);
+        }
+    }
+
+    fn rate(&self, call: &Running) -> f64 {
+        call.cores.min(self.vcpu / self.running.len() as f64)
+    }
+}
+
+/// How long `work` takes alone: shared work ends at the next whole nanosecond.
+pub(super) fn alone(work: Span, cores: f64, vcpu: f64) -> Span {
+    Span::from_nanos((work.nanos() as f64 / cores.min(vcpu) - 1e-6).ceil() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(s: f64) -> Time {
+        Time::ZERO + Span::from_seconds(s)
+    }
+
+    #[test]
+    fn calls_in_one_sandbox_share_its_cores() {
+        // 2 vCPUs. A: 4 core-s, up to 2 cores, from 0 s. B: 1 core-s, 1 core, from 1 s.
+        // A alone runs at 2: 2 core-s left at 1 s. Then each at min(cores, 2/2) = 1: B is done at
+        // 2 s, A has 1 core-s left, at 2 cores: done at 2.5 s.
+        let mut share = Share::default();
+        share.reset(2.0);
+        share.join(seconds(0.0), 0, 2.0, Span::from_secs(4));
+        assert_eq!(share.next_end(), Some(seconds(2.0)));
+        share.join(seconds(1.0), 1, 1.0, Span::from_secs(1));
+        assert_eq!(share.next_end(), Some(seconds(2.0)));
+        assert_eq!(share.take_ended(seconds(2.0)), Some(1));
+        assert_eq!(share.take_ended(seconds(2.0)), None);
+        assert_eq!(share.next_end(), Some(seconds(2.5)));
+        assert_eq!(share.take_ended(seconds(2.5)), Some(0));
+    }
+
+    #[test]
+    fn a_call_alone_is_capped_by_the_smaller_of_cores_and_vcpus() {
+        assert_eq!(alone(Span::from_secs(3), 4.0, 1.5), Span::from_secs(2));
+        assert_eq!(alone(Span::from_secs(3), 0.5, 1.5), Span::from_secs(6));
+        assert_eq!(alone(Span::from_nanos(1), 3.0, 3.0), Span::from_nanos(1));
+    }
+}

@@ -1,0 +1,23 @@
+//! Statistics of runs: summaries of observations, time-weighted averages, intervals, tests.
+//!
+//! | what | where |
+//! |---|---|
+//! | observations of one metric: exact sums beside a histogram | [`Summary`], [`write_hlog`] |
+//! | gauges: exact integrals over time | [`TimeWeighted`], [`TimeWeightedReal`] |
+//! | intervals over replications | [`interval`], [`student_t`] |
+//! | warm-up truncation | [`mser5`] |
+//! | goodness of fit | [`ks`] |
+
+mod histogram;
+mod hlog;
+pub mod interval;
+pub mod ks;
+mod mser;
+pub mod special;
+mod time_weighted;
+
+pub use histogram::Summary;
+pub use hlog::{HlogError, write_hlog};
+pub use interval::{student_t, student_t_quantile};
+pub use mser::{MserError, mser5};
+pub use time_weighted::{TimeWeighted, TimeWeightedReal};

@@ -1,0 +1,21 @@
+//! Replications, warm-up, when to stop, and the twin of a live run.
+
+mod calibrate;
+mod design;
+mod exact;
+mod expectation;
+mod lived;
+mod piece;
+mod replicate;
+mod simulated;
+mod stock;
+mod twin;
+
+pub use calibrate::{Calibration, calibrate};
+pub use design::{DesignError, Study, design};
+pub use expectation::{Expectation, Mean, ModelLoad, expectation};
+pub use lived::{live_record, twin_record};
+pub use piece::piece;
+pub use replicate::{Design, replicate, until_decided};
+pub use simulated::{SimulateError, Simulated, hash, judge, setup, simulated};
+pub use twin::{ModelError, QuantileError, Twin, twin};

@@ -1,0 +1,189 @@
+//! The twin: a live run and the simulation of the identical sessions, and how far they are apart.
+//!
+//! Supply is calibrated on the first half of the live sessions, and what the platform adds to a
+//! turn (`platform_time`) is predicted for the second half.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::calibrate::{Calibration, calibrate};
+use super::replicate::{Design, replicate};
+use crate::conduct::Setup;
+use crate::dist::DistError;
+use crate::drive::LiveOutcome;
+use crate::measure::TurnSample;
+use crate::random::{Draws, Purpose};
+use crate::sim::{Horizon, Outcome, Watch};
+use crate::units::Span;
+
+/// Replications of supply over the one demand.
+const REPLICATIONS: u16 = 20;
+
+/// Resamples of sessions behind an interval.
+const RESAMPLES: u32 = 400;
+
+/// The quantiles that are compared.
+const QUANTILES: [(&str, f64); 2] = [("p50", 0.50), ("p95", 0.95)];
+
+/// How far the model is from a live run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelError {
+    /// Sessions that supply was calibrated on.
+    pub calibrated_on: u64,
+    /// Sessions that were predicted.
+    pub predicted: u64,
+    /// What the calibration rests on: observations by key.
+    pub observations: Vec<(String, usize)>,
+    /// Turns of the predicted sessions, live.
+    pub turns: usize,
+    /// Errors of `platform_time`, by quantile.
+    pub platform_time: Vec<QuantileError>,
+    /// What the machine's own noise is taken from.
+    pub noise_from: String,
+}
+
+/// The error of one quantile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QuantileError {
+    /// `p50` or `p95`.
+    pub stat: String,
+    /// Of the live run, seconds.
+    pub live: f64,
+    /// Its 95% interval, by resampling sessions.
+    pub live_ci95: [f64; 2],
+    /// Of the twin, seconds.
+    pub twin: f64,
+    /// (twin − live) / live.
+    pub error: f64,
+    /// How far two live runs are apart, relative; of one run, half the width of its interval.
+    pub noise: f64,
+}
+
+/// A live run's twin.
+#[derive(Clone, Debug)]
+pub struct Twin {
+    /// The simulations: one demand, supply drawn anew.
+    pub outcomes: Vec<Outcome>,
+    /// What they were simulated with.
+    pub setup: Arc<Setup>,
+    /// The calibrated supply.
+    pub calibration: Calibration,
+    /// How far they are from the live run.
+    pub error: Option<ModelError>,
+}
+
+/// Calibrates on the first half of a live run's sessions, simulates them all, and holds the second
+/// half against what was predicted. `again` is the same live run once more, for the machine's noise.
+///
+/// # Errors
+///
+/// If the samples do not make a distribution.
+pub fn twin(
+    setup: &Arc<Setup>,
+    live: &LiveOutcome,
+    again: Option<&LiveOutcome>,
+    watch: &Watch,
+) -> Result<Twin, DistError> {
+    let half = live.planned / 2;
+    let calibration = calibrate(&live.samples, |session| session < half, &setup.tier)?;
+    let mut calibrated = Setup::clone(setup);
+    calibrated.tier = calibration.tier.clone();
+    calibrated.fixed_demand = Some(0);
+    let setup = Arc::new(calibrated);
+    let horizon = Horizon { keep_turns: true, ..Horizon::default() };
+    let design = Design { setup: Arc::clone(&setup), horizon, steady: false };
+    let outcomes = replicate(&design, 0, REPLICATIONS, watch);
+    let error = model_error(&calibration, &outcomes, live, again, setup.seed, half);
+    Ok(Twin { outcomes, setup, calibration, error })
+}
+
+fn model_error(
+    calibration: &Calibration,
+    twins: &[Outcome],
+    live: &LiveOutcome,
+    again: Option<&LiveOutcome>,
+    seed: u64,
+    half: u64,
+) -> Option<ModelError> {
+    let second = |turns: &[TurnSample]| -> Vec<TurnSample> {
+        turns.iter().filter(|turn| turn.session >= half).copied().collect()
+    };
+    let lived = second(&live.turns);
+    let simulated: Vec<Span> =
+        twins.iter().flat_map(|twin| second(&twin.turns)).map(|turn| turn.platform_time).collect();
+    let repeated =
+        again.map(|again| sorted(second(&again.turns).iter().map(|turn| turn.platform_time)));
+    let (live_times, twin_times) =
+        (sorted(lived.iter().map(|turn| turn.platform_time)), sorted(simulated));
+    let errors = QUANTILES.iter().map(|(stat, q)| {
+        let (live, twin) = (quantile(&live_times, *q)?, quantile(&twin_times, *q)?);
+        let live_ci95 = resampled(&lived, *q, seed);
+        let noise = match repeated.as_ref().and_then(|times| quantile(times, *q)) {
+            Some(other) => (other - live).abs() / live,
+            None => (live_ci95[1] - live_ci95[0]) / 2.0 / live,
+        };
+        Some(QuantileError {
+            stat: (*stat).to_owned(),
+            live,
+            live_ci95,
+            twin,
+            error: (twin - live) / live,
+            noise,
+        })
+    });
+    Some(ModelError {
+        calibrated_on: half,
+        predicted: live.planned - half,
+        observations: calibration
+            .observations
+            .iter()
+            .map(|(key, n)| ((*key).to_owned(), *n))
+            .collect(),
+        turns: lived.len(),
+        platform_time: errors.collect::<Option<_>>()?,
+        noise_from: match again {
+            Some(_) => "the same live run once more".to_owned(),
+            None => "resampling the sessions of the one live run".to_owned(),
+        },
+    })
+}
+
+fn sorted(times: impl IntoIterator<Item = Span>) -> Vec<Span> {
+    let mut times: Vec<Span> = times.into_iter().collect();
+    times.sort_unstable();
+    times
+}
+
+/// The value of rank ⌈q·n⌉, in seconds.
+fn quantile(sorted: &[Span], q: f64) -> Option<f64> {
+    let rank = (q * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.max(1) - 1).map(|span| span.seconds())
+}
+
+/// Percentile interval of a quantile by resampling whole sessions: turns of one session are not
+/// independent (cluster bootstrap).
+fn resampled(turns: &[TurnSample], q: f64, seed: u64) -> [f64; 2] {
+    let mut sessions: Vec<Vec<Span>> = Vec::new();
+    let mut by_session: Vec<&TurnSample> = turns.iter().collect();
+    by_session.sort_by_key(|turn| turn.session);
+    for group in by_session.chunk_by(|a, b| a.session == b.session) {
+        sessions.push(group.iter().map(|turn| turn.platform_time).collect());
+    }
+    let mut values: Vec<f64> =
+        (0..RESAMPLES).filter_map(|number| one_resample(&sessions, q, seed, number)).collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let at = |share: f64| {
+        values.get((share * values.len() as f64) as usize).copied().unwrap_or(f64::NAN)
+    };
+    [at(0.025), at(0.975)]
+}
+
+fn one_resample(sessions: &[Vec<Span>], q: f64, seed: u64, number: u32) -> Option<f64> {
+    let n = sessions.len();
+    let pick = |place: usize| {
+        let u = Draws::new(seed, 0, place as u64, Purpose::Resample, number).uniform();
+        &sessions[((u * n as f64) as usize).min(n - 1)]
+    };
+    quantile(&sorted((0..n).flat_map(pick).copied()), q)
+}

@@ -1,0 +1,279 @@
+//! Session plans drawn from the classes' distributions.
+//!
+//! Every part of a plan is a pure function of `(seed, replication, session, purpose, index)`, where
+//! `session` is the arrival's number. Nothing is stored for a session that is under way, a part can
+//! be asked for in any order, and supply cannot shift demand.
+//!
+//! | part | purpose | index |
+//! |---|---|---|
+//! | class, turns, end, system tokens | `Class`, `Turns`, `End`, `SystemTokens` | 0 |
+//! | think before a turn, its steps, its user message | `Think`, `Steps`, `UserTokens` | the turn, from 0 |
+//! | tool result, output, number of tool calls | `ToolResultTokens`, `OutputTokens`, `ToolCalls` | the step, from 0 over the session |
+//! | a tool call's CPU, I/O, memory, disk, cores | `ToolCpu`, `ToolIo`, … | step · 64 + the call's number in its batch |
+//!
+//! Turns and steps are rounded half up to whole numbers; a session has at least one turn.
+
+use indexmap::IndexMap;
+
+use super::length;
+use super::plan::{CallPlan, ClassId, End, ModelId, Outline, StepAt, ToolPlan};
+use crate::dist::Dist;
+use crate::random::{Draws, Purpose};
+use crate::scenario::types::{Class, DEFAULT_NAME, Model, TokenDemand, ToolDemand};
+use crate::units::{Cores, Count, Span};
+
+/// Tool calls of a step that have draws of their own.
+pub const TOOL_CALLS_PER_STEP: u32 = 64;
+/// Chance of a larger batch from which on a class is refused.
+const LARGER_BATCH_CHANCE: f64 = 1e-9;
+/// Shares may miss 1 by this much: they are written in decimals.
+const SHARE_TOLERANCE: f64 = 1e-6;
+
+/// Plans drawn on demand.
+#[derive(Clone, Debug)]
+pub struct DrawnPlans {
+    seed: u64,
+    classes: Box<[DrawnClass]>,
+    /// Running sums of the shares; the last is 1.
+    shares: Box<[f64]>,
+}
+
+/// What a class's plans are drawn from.
+#[derive(Clone, Debug)]
+pub(super) struct DrawnClass {
+    pub turns: Dist<Count>,
+    pub think: Dist<Span>,
+    pub steps: Dist<Count>,
+    pub tokens: TokenDemand,
+    pub tools: ToolDemand,
+    pub abandon: f64,
+    pub model: ModelId,
+    /// Cores of the sandbox, which bound a tool call's speed.
+    pub vcpu: Cores,
+}
+
+/// Why no plans can be drawn.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum DrawnError {
+    /// A class calls a model that is not there.
+    #[error("class `{class}` calls the model `{model}`, which `models` does not name")]
+    UnknownModel {
+        /// The class.
+        class: String,
+        /// The model.
+        model: String,
+    },
+    /// One of several classes has no share.
+    #[error("class `{0}` has no `share`: with several classes each needs one")]
+    NoShare(String),
+    /// The shares do not sum to 1.
+    #[error("the shares of the classes sum to {0}: expected 1")]
+    Shares(f64),
+    /// Batches of tool calls may be larger than the draws can tell apart.
+    #[error(
+        "class `{0}` may have more than {TOOL_CALLS_PER_STEP} tool calls in a step: \
+         give `tools.calls` a `max` of {TOOL_CALLS_PER_STEP} or less"
+    )]
+    LargeBatch(String),
+}
+
+impl DrawnPlans {
+    /// Plans of these classes. Without any class there is one, [`Class::default`]; without any
+    /// model each class calls the implied one.
+    ///
+    /// # Errors
+    /// If a class names no known model, shares are missing or do not sum to 1, or a batch of tool
+    /// calls may exceed [`TOOL_CALLS_PER_STEP`].
+    pub fn new(
+        seed: u64,
+        classes: &IndexMap<String, Class>,
+        models: &IndexMap<String, Model>,
+    ) -> Result<Self, DrawnError> {
+        let implied = IndexMap::from([(DEFAULT_NAME.to_owned(), Class::default())]);
+        let classes = if classes.is_empty() { &implied } else { classes };
+        let compiled: Result<_, _> =
+            classes.iter().map(|(name, class)| DrawnClass::new(name, class, models)).collect();
+        Ok(DrawnPlans { seed, classes: compiled?, shares: shares(classes)? })
+    }
+
+    /// The class of a session, its turns and its end.
+    pub fn outline(&self, replication: u16, session: u64) -> Outline {
+        let class = self.class_of(replication, session);
+        let drawn = &self.classes[usize::from(class.0)];
+        let turns = drawn.turns.sample(&mut self.draws(replication, session, Purpose::Turns, 0));
+        let abandons = drawn.abandon > 0.0
+            && self.draws(replication, session, Purpose::End, 0).bernoulli(drawn.abandon);
+        let end = if abandons { End::Abandon } else { End::Close };
+        Outline { session, class, turns: whole(turns).max(1), end }
+    }
+
+    /// Think time before a turn; none before the first.
+    pub fn think(&self, replication: u16, session: u64, class: ClassId, turn: u32) -> Span {
+        if turn == 0 {
+            return Span::ZERO;
+        }
+        let drawn = &self.classes[usize::from(class.0)];
+        drawn.think.sample(&mut self.draws(replication, session, Purpose::Think, turn))
+    }
+
+    /// Steps of a turn.
+    pub fn steps(&self, replication: u16, session: u64, class: ClassId, turn: u32) -> u32 {
+        let drawn = &self.classes[usize::from(class.0)];
+        whole(drawn.steps.sample(&mut self.draws(replication, session, Purpose::Steps, turn)))
+    }
+
+    /// The model call of a step. Its new tokens are the system prompt (first call of the session),
+    /// the user message (first call of a turn) and the tool result (later calls of a turn).
+    pub fn call(&self, replication: u16, session: u64, class: ClassId, at: StepAt) -> CallPlan {
+        let drawn = &self.classes[usize::from(class.0)];
+        let tokens = &drawn.tokens;
+        let draws = |purpose, index| self.draws(replication, session, purpose, index);
+        let mut input = if at.step == 0 {
+            tokens.user.sample(&mut draws(Purpose::UserTokens, at.turn))
+        } else {
+            tokens.tool_result.sample(&mut draws(Purpose::ToolResultTokens, at.ordinal))
+        };
+        if at.ordinal == 0 {
+            input += tokens.system.sample(&mut draws(Purpose::SystemTokens, 0));
+        }
+        let output = tokens.output.sample(&mut draws(Purpose::OutputTokens, at.ordinal));
+        let (input, output) = (input.0, output.0);
+        CallPlan { model: drawn.model, input, output, latency: None, context: None }
+    }
+
+    /// Appends the tool calls of a step to `out`.
+    pub fn tools(
+        &self,
+        replication: u16,
+        session: u64,
+        class: ClassId,
+        at: StepAt,
+        out: &mut Vec<ToolPlan>,
+    ) {
+        let drawn = &self.classes[usize::from(class.0)];
+        let mut draws = self.draws(replication, session, Purpose::ToolCalls, at.ordinal);
+        let calls = whole(drawn.tools.calls.sample(&mut draws));
+        let first = at.ordinal.wrapping_mul(TOOL_CALLS_PER_STEP);
+        out.extend((0..calls).map(|number| {
+            let index = first.wrapping_add(number);
+            drawn.tool(|purpose| self.draws(replication, session, purpose, index))
+        }));
+    }
+
+    /// Mean planned length of a session of this class: see [`length`].
+    ///
+    /// # Errors
+    /// If a mean is infinite or a model's latency is only recorded.
+    pub fn planned_length(
+        &self,
+        class: ClassId,
+        models: &IndexMap<String, Model>,
+    ) -> Result<Span, length::LengthError> {
+        let drawn = &self.classes[usize::from(class.0)];
+        length::of_class(drawn, &length::model_at(models, drawn.model))
+    }
+
+    /// Mean planned length over the mix of classes.
+    ///
+    /// # Errors
+    /// As [`Self::planned_length`].
+    pub fn mean_planned_length(
+        &self,
+        models: &IndexMap<String, Model>,
+    ) -> Result<Span, length::LengthError> {
+        let mut below = 0.0;
+        let mut seconds = 0.0;
+        for (class, up_to) in (0..).map(ClassId).zip(&self.shares) {
+            seconds += (up_to - below) * self.planned_length(class, models)?.seconds();
+            below = *up_to;
+        }
+        Ok(Span::from_seconds(seconds))
+    }
+
+    fn class_of(&self, replication: u16, session: u64) -> ClassId {
+        if self.shares.len() == 1 {
+            return ClassId(0);
+        }
+        let u = self.draws(replication, session, Purpose::Class, 0).uniform();
+        let class = self.shares.iter().position(|up_to| u < *up_to);
+        let class = class.expect("the last share reaches 1 and a uniform does not");
+        ClassId(class as u16)
+    }
+
+    #[inline]
+    fn draws(&self, replication: u16, session: u64, purpose: Purpose, index: u32) -> Draws {
+        Draws::new(self.seed, replication, session, purpose, index)
+    }
+}
+
+impl DrawnClass {
+    fn new(
+        name: &str,
+        class: &Class,
+        models: &IndexMap<String, Model>,
+    ) -> Result<Self, DrawnError> {
+        let model = match models.get_index_of(&class.model) {
+            Some(place) => ModelId(place as u16),
+            None if models.is_empty() => ModelId(0),
+            None => {
+                let (class, model) = (name.to_owned(), class.model.clone());
+                return Err(DrawnError::UnknownModel { class, model });
+            }
+        };
+        let most = f64::from(TOOL_CALLS_PER_STEP) + 0.5;
+        if 1.0 - class.tools.calls.sampler().cdf(most) > LARGER_BATCH_CHANCE {
+            return Err(DrawnError::LargeBatch(name.to_owned()));
+        }
+        Ok(DrawnClass {
+            turns: class.turns.clone(),
+            think: class.think.clone(),
+            steps: class.steps.clone(),
+            tokens: class.tokens.clone(),
+            tools: class.tools.clone(),
+            abandon: class.abandon.0,
+            model,
+            vcpu: class.sandbox.vcpu,
+        })
+    }
+
+    /// One tool call from the draws for each purpose.
+    #[inline]
+    pub fn tool(&self, draws: impl Fn(Purpose) -> Draws) -> ToolPlan {
+        let tools = &self.tools;
+        ToolPlan {
+            cpu: tools.cpu.sample(&mut draws(Purpose::ToolCpu)),
+            cores: tools.cores.sample(&mut draws(Purpose::ToolCores)),
+            io: tools.io_wait.sample(&mut draws(Purpose::ToolIo)),
+            memory: tools.memory.sample(&mut draws(Purpose::ToolMemory)),
+            dirty: tools.disk_dirty.sample(&mut draws(Purpose::ToolDirty)),
+        }
+    }
+}
+
+/// Rounds a drawn count half up.
+pub(super) fn whole(count: Count) -> u32 {
+    (count.0 + 0.5) as u32
+}
+
+fn shares(classes: &IndexMap<String, Class>) -> Result<Box<[f64]>, DrawnError> {
+    if classes.len() == 1 {
+        return Ok(Box::new([1.0]));
+    }
+    let mut sums = Vec::with_capacity(classes.len());
+    let mut sum = 0.0;
+    for (name, class) in classes {
+        sum += class.share.ok_or_else(|| DrawnError::NoShare(name.clone()))?.0;
+        sums.push(sum);
+    }
+    if (sum - 1.0).abs() > SHARE_TOLERANCE {
+        // Six decimals: a person did not write the rounding error of a sum.
+        return Err(DrawnError::Shares((sum * 1e6).round() / 1e6));
+    }
+    sums.iter_mut().for_each(|up_to| *up_to /= sum);
+    // Exactly 1, so that each uniform finds a class; `sum / sum` is.
+    Ok(sums.into())
+}
+
+#[cfg(test)]
+#[path = "drawn_tests.rs"]
+pub(super) mod tests;

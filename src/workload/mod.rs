@@ -1,0 +1,9 @@
+//! Demand at work: arrival processes, session plans, the session machine, trace readers.
+
+pub mod arrivals;
+pub mod drawn;
+pub mod length;
+pub mod plan;
+pub mod profile;
+pub mod session;
+pub mod trace;

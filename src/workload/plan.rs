@@ -1,0 +1,268 @@
+//! Session plans: what each session will want, independent of the platform it runs on.
+//!
+//! A plan is either drawn on demand by stateless keyed draws, so that nothing is stored for a
+//! session that is under way, or recorded in a trace or `plans` file.
+
+use std::sync::Arc;
+
+use super::drawn::DrawnPlans;
+use crate::units::{Bytes, Cores, Span, Time};
+
+/// A class of sessions: its place in the scenario's `classes`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClassId(pub u16);
+
+/// A model: its place in the scenario's `models`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModelId(pub u16);
+
+/// How a session ends after its last turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// The platform is told; sandbox and snapshot go at once.
+    #[default]
+    Close,
+    /// Nobody tells the platform.
+    Abandon,
+}
+
+/// What is known of a session at its arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// The number that keys this session's draws.
+    pub session: u64,
+    /// Its class.
+    pub class: ClassId,
+    /// Turns, at least 1.
+    pub turns: u32,
+    /// How it ends.
+    pub end: End,
+}
+
+/// One model call: new tokens only, unless a trace recorded the whole prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CallPlan {
+    /// The model called.
+    pub model: ModelId,
+    /// New input tokens of this call.
+    pub input: u64,
+    /// Output tokens.
+    pub output: u64,
+    /// Recorded duration; `None` leaves it to the model's formula.
+    pub latency: Option<Span>,
+    /// Recorded full prompt tokens; replaces the accumulation of context.
+    pub context: Option<u64>,
+}
+
+/// One tool call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ToolPlan {
+    /// CPU time on the reference core.
+    pub cpu: Span,
+    /// Cores it can use.
+    pub cores: Cores,
+    /// Time it waits for I/O.
+    pub io: Span,
+    /// Peak memory.
+    pub memory: Bytes,
+    /// Bytes dirtied on disk.
+    pub dirty: Bytes,
+}
+
+/// One step of a recorded plan.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepPlan {
+    /// The model call.
+    pub call: CallPlan,
+    /// Backoff fractions of retries 0, 1, …; empty leaves them to draws.
+    pub backoff: Box<[f64]>,
+    /// Whether attempt 0, 1, … fails; empty leaves it to draws.
+    pub errors: Box<[bool]>,
+    /// Tool calls, side by side after the model call.
+    pub tools: Box<[ToolPlan]>,
+}
+
+/// One turn of a recorded plan.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TurnPlan {
+    /// Time from the end of the turn before; of the first turn zero.
+    pub think: Span,
+    /// Its steps, possibly none.
+    pub steps: Vec<StepPlan>,
+}
+
+/// A recorded session.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SessionPlan {
+    /// Its number; keys its draws and orders arrivals at one instant.
+    pub session: u64,
+    /// Its class.
+    pub class: ClassId,
+    /// When it arrives.
+    pub arrival: Time,
+    /// How it ends.
+    pub end: End,
+    /// Its turns, at least one.
+    pub turns: Vec<TurnPlan>,
+    /// Whether boot try 0, 1, … fails; empty leaves it to draws.
+    pub boot_faults: Box<[bool]>,
+    /// Whether restore try 0, 1, … fails; empty leaves it to draws.
+    pub restore_faults: Box<[bool]>,
+}
+
+/// Where plans come from. Cheap to clone; shared by all replications.
+#[derive(Clone, Debug)]
+pub enum Plans {
+    /// Drawn from the classes' distributions.
+    Drawn(Arc<DrawnPlans>),
+    /// Read from a trace, sorted by arrival, then session number.
+    Recorded(Arc<Vec<SessionPlan>>),
+}
+
+/// The place of a step: its turn, its number in the turn, and its number in the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepAt {
+    /// The turn, from 0.
+    pub turn: u32,
+    /// The step in the turn, from 0.
+    pub step: u32,
+    /// The step in the session, from 0; keys its draws.
+    pub ordinal: u32,
+}
+
+impl Plans {
+    /// The outline of the session that arrives as number `index`, in this replication.
+    pub fn outline(&self, replication: u16, index: u64) -> Outline {
+        match self {
+            Plans::Drawn(drawn) => drawn.outline(replication, index),
+            Plans::Recorded(sessions) => {
+                let plan = &sessions[index as usize];
+                let turns =
+                    u32::try_from(plan.turns.len()).expect("a plan has fewer than 2^32 turns");
+                Outline { session: plan.session, class: plan.class, turns, end: plan.end }
+            }
+        }
+    }
+
+    /// Time from the end of the turn before to the begin of turn `turn`.
+    pub fn think(&self, replication: u16, index: u64, class: ClassId, turn: u32) -> Span {
+        match self {
+            Plans::Drawn(drawn) => drawn.think(replication, index, class, turn),
+            Plans::Recorded(sessions) => sessions[index as usize].turns[turn as usize].think,
+        }
+    }
+
+    /// Steps in turn `turn`.
+    pub fn steps(&self, replication: u16, index: u64, class: ClassId, turn: u32) -> u32 {
+        match self {
+            Plans::Drawn(drawn) => drawn.steps(replication, index, class, turn),
+            Plans::Recorded(sessions) => {
+                let steps = sessions[index as usize].turns[turn as usize].steps.len();
+                u32::try_from(steps).expect("a turn has fewer than 2^32 steps")
+            }
+        }
+    }
+
+    /// The model call of a step.
+    pub fn call(&self, replication: u16, index: u64, class: ClassId, at: StepAt) -> CallPlan {
+        match self {
+            Plans::Drawn(drawn) => drawn.call(replication, index, class, at),
+            Plans::Recorded(sessions) => recorded(sessions, index, at).call,
+        }
+    }
+
+    /// Appends the tool calls of a step to `out`.
+    pub fn tools(
+        &self,
+        replication: u16,
+        index: u64,
+        class: ClassId,
+        at: StepAt,
+        out: &mut Vec<ToolPlan>,
+    ) {
+        match self {
+            Plans::Drawn(drawn) => drawn.tools(replication, index, class, at, out),
+            Plans::Recorded(sessions) => {
+                out.extend_from_slice(&recorded(sessions, index, at).tools)
+            }
+        }
+    }
+
+    /// The whole plan of the session that arrives as number `index`, written out: what `plans`
+    /// files hold. Of drawn sessions it has no recorded latencies, backoffs or faults.
+    pub fn record(&self, replication: u16, index: u64, arrival: Time) -> SessionPlan {
+        if let Plans::Recorded(sessions) = self {
+            return SessionPlan { arrival, ..sessions[index as usize].clone() };
+        }
+        let Outline { session, class, turns, end } = self.outline(replication, index);
+        let mut ordinal = 0;
+        let turns = (0..turns).map(|turn| {
+            let think = self.think(replication, index, class, turn);
+            let steps = (0..self.steps(replication, index, class, turn)).map(|step| {
+                let at = StepAt { turn, step, ordinal };
+                ordinal += 1;
+                let mut tools = Vec::new();
+                self.tools(replication, index, class, at, &mut tools);
+                let call = self.call(replication, index, class, at);
+                StepPlan { call, tools: tools.into(), ..StepPlan::default() }
+            });
+            TurnPlan { think, steps: steps.collect() }
+        });
+        let turns = turns.collect();
+        SessionPlan { session, class, arrival, end, turns, ..SessionPlan::default() }
+    }
+
+    /// The recorded backoff fraction of a retry of a step's call, if there is one.
+    pub fn backoff(&self, index: u64, at: StepAt, retry: u32) -> Option<f64> {
+        match self {
+            Plans::Drawn(_) => None,
+            Plans::Recorded(sessions) => {
+                recorded(sessions, index, at).backoff.get(retry as usize).copied()
+            }
+        }
+    }
+
+    /// Whether an attempt of a step's call was recorded to fail; tries past the record's end
+    /// succeed. `None` where nothing was recorded.
+    pub fn call_fails(&self, index: u64, at: StepAt, attempt: u32) -> Option<bool> {
+        match self {
+            Plans::Drawn(_) => None,
+            Plans::Recorded(sessions) => {
+                recorded_try(&recorded(sessions, index, at).errors, attempt)
+            }
+        }
+    }
+
+    /// Whether the session's boot try was recorded to fail, counted over the whole session.
+    pub fn boot_fails(&self, index: u64, try_number: u32) -> Option<bool> {
+        match self {
+            Plans::Drawn(_) => None,
+            Plans::Recorded(sessions) => {
+                recorded_try(&sessions[index as usize].boot_faults, try_number)
+            }
+        }
+    }
+
+    /// Whether the session's restore try was recorded to fail, counted over the whole session.
+    pub fn restore_fails(&self, index: u64, try_number: u32) -> Option<bool> {
+        match self {
+            Plans::Drawn(_) => None,
+            Plans::Recorded(sessions) => {
+                recorded_try(&sessions[index as usize].restore_faults, try_number)
+            }
+        }
+    }
+}
+
+fn recorded(sessions: &[SessionPlan], index: u64, at: StepAt) -> &StepPlan {
+    &sessions[index as usize].turns[at.turn as usize].steps[at.step as usize]
+}
+
+/// A list of recorded outcomes: past its end a try succeeds; without a list nothing is known.
+fn recorded_try(outcomes: &[bool], number: u32) -> Option<bool> {
+    if outcomes.is_empty() {
+        None
+    } else {
+        Some(outcomes.get(number as usize).copied().unwrap_or(false))
+    }
+}

@@ -1,0 +1,356 @@
+//! The session machine: given what happened, what does this session want next?
+//!
+//! It holds token context, prompt cache and retries. Like the control machine it is pure: each
+//! call carries its instant, and what is wanted is returned, never done.
+
+use super::plan::{CallPlan, ClassId, End, ModelId, Outline, Plans, StepAt, ToolPlan};
+use crate::random::{Draws, Purpose};
+use crate::scenario::types::{Model, PromptCache};
+use crate::units::{Span, Time};
+
+/// What a session needs to know of a model to call it.
+#[derive(Clone, Debug, Default)]
+pub struct CallTerms {
+    /// Longest prompt.
+    pub context_window: Option<u64>,
+    /// How long a prompt stays cached after a call's end; `None` for no cache.
+    pub cache_lifetime: Option<Span>,
+    /// Retries before the session fails.
+    pub max_retries: u32,
+    /// First backoff.
+    pub backoff_base: Span,
+    /// Longest backoff.
+    pub backoff_cap: Span,
+}
+
+impl CallTerms {
+    /// The terms of a model, with every waited time divided by `compression`.
+    pub fn new(model: &Model, compression: f64) -> Self {
+        CallTerms {
+            context_window: model.context_window.map(|w| w.0),
+            cache_lifetime: match model.prompt_cache {
+                PromptCache::None => None,
+                PromptCache::Lifetime(lifetime) => Some(lifetime.compressed(compression)),
+            },
+            max_retries: model.retries.max,
+            backoff_base: model.retries.base.compressed(compression),
+            backoff_cap: model.retries.cap.compressed(compression),
+        }
+    }
+}
+
+/// What every session of a replication shares.
+#[derive(Clone, Debug)]
+pub struct Demand {
+    /// Where plans come from.
+    pub plans: Plans,
+    /// Terms of the models, by [`ModelId`].
+    pub terms: Vec<CallTerms>,
+    /// Seed of all draws.
+    pub seed: u64,
+    /// The replication.
+    pub replication: u16,
+    /// Factor by which waited time is compressed.
+    pub compression: f64,
+}
+
+/// One attempt of a model call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Request {
+    /// The session's number, which keys draws.
+    pub session: u64,
+    /// The step in the session and the attempt, which key draws.
+    pub key: u32,
+    /// The model called.
+    pub model: ModelId,
+    /// Prompt tokens, cut to the window.
+    pub prompt: u64,
+    /// The part of them that comes from the cache.
+    pub cached: u64,
+    /// Output tokens planned.
+    pub output: u64,
+    /// Recorded duration, not compressed.
+    pub latency: Option<Span>,
+    /// Whether the plan says that this attempt fails; `None` leaves it to a draw.
+    pub fails: Option<bool>,
+    /// Whether the prompt was cut.
+    pub truncated: bool,
+    /// Attempts of this call before this one.
+    pub attempt: u32,
+}
+
+/// What a session wants next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Nothing yet: something of it is still under way.
+    Nothing,
+    /// To go on with a model call or tool calls, behind those who asked before.
+    Proceed,
+    /// To begin a model call: policies first, then [`Session::request`].
+    Call,
+    /// To run its tool calls, side by side; they are in the caller's buffer.
+    Tools,
+    /// To try its call again after this wait.
+    Retry {
+        /// The wait.
+        after: Span,
+    },
+    /// To think, then to begin its next turn.
+    Think {
+        /// The think time, compressed.
+        span: Span,
+    },
+    /// To leave: its last turn is over.
+    Leave(End),
+    /// To fail: its retries are used up.
+    Fail,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Away,
+    CallDue,
+    Calling,
+    ToolsDue,
+    InTools,
+}
+
+/// A session under way.
+#[derive(Clone, Debug)]
+pub struct Session {
+    index: u64,
+    outline: Outline,
+    turn: u32,
+    step: u32,
+    steps: u32,
+    ordinal: u32,
+    attempt: u32,
+    open_tools: u32,
+    phase: Phase,
+    call: CallPlan,
+    prompt: u64,
+    context: u64,
+    last: Option<LastCall>,
+}
+
+/// What the prompt cache may still hold: the call before.
+#[derive(Clone, Copy, Debug)]
+struct LastCall {
+    model: ModelId,
+    prompt: u64,
+    end: Time,
+}
+
+impl Session {
+    /// The session that arrives as number `index`.
+    pub fn arrive(demand: &Demand, index: u64) -> Self {
+        let outline = demand.plans.outline(demand.replication, index);
+        Session::with(index, outline)
+    }
+
+    fn with(index: u64, outline: Outline) -> Self {
+        Session {
+            index,
+            outline,
+            turn: 0,
+            step: 0,
+            steps: 0,
+            ordinal: 0,
+            attempt: 0,
+            open_tools: 0,
+            phase: Phase::Away,
+            call: CallPlan::default(),
+            prompt: 0,
+            context: 0,
+            last: None,
+        }
+    }
+
+    /// A session of `class` that left before the start of the run; only its snapshot is there.
+    pub fn past(class: ClassId) -> Self {
+        let outline = Outline { session: u64::MAX, class, turns: 1, end: End::Abandon };
+        Session::with(u64::MAX, outline)
+    }
+
+    /// Whether it left before the start of the run.
+    pub fn is_past(&self) -> bool {
+        self.index == u64::MAX
+    }
+
+    /// What was known at its arrival.
+    pub fn outline(&self) -> &Outline {
+        &self.outline
+    }
+
+    /// The number under which its plan is found.
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The number of the step under way, counted over the session.
+    pub fn ordinal(&self) -> u32 {
+        self.ordinal
+    }
+
+    /// Its sandbox runs: the turn's first step can begin.
+    pub fn sandbox_ready(&mut self, demand: &Demand) -> Want {
+        self.step = 0;
+        self.steps =
+            demand.plans.steps(demand.replication, self.index, self.outline.class, self.turn);
+        if self.steps == 0 {
+            return self.end_turn(demand);
+        }
+        self.phase = Phase::CallDue;
+        Want::Proceed
+    }
+
+    /// Its ask came up: it begins the call or the tools that are due. Tool calls are left in
+    /// `tools`, filled when the model call was served.
+    pub fn proceed(&mut self, demand: &Demand, tools: &mut Vec<ToolPlan>) -> Want {
+        match self.phase {
+            Phase::CallDue => {
+                self.phase = Phase::Calling;
+                self.attempt = 0;
+                let class = self.outline.class;
+                self.call = demand.plans.call(demand.replication, self.index, class, self.at());
+                Want::Call
+            }
+            Phase::ToolsDue => {
+                tools.clear();
+                demand.plans.tools(
+                    demand.replication,
+                    self.index,
+                    self.outline.class,
+                    self.at(),
+                    tools,
+                );
+                self.phase = Phase::InTools;
+                self.open_tools =
+                    u32::try_from(tools.len()).expect("a batch has fewer than 2^32 calls");
+                Want::Tools
+            }
+            Phase::Away | Phase::Calling | Phase::InTools => {
+                unreachable!("a session proceeds when something is due")
+            }
+        }
+    }
+
+    /// The attempt that is to be made at `now`.
+    pub fn request(&mut self, demand: &Demand, now: Time) -> Request {
+        let terms = &demand.terms[self.call.model.0 as usize];
+        let whole = self.call.context.unwrap_or(self.context + self.call.input);
+        let window = terms.context_window.unwrap_or(u64::MAX);
+        self.prompt = whole.min(window);
+        Request {
+            session: self.outline.session,
+            key: attempt_key(self.ordinal, self.attempt),
+            model: self.call.model,
+            prompt: self.prompt,
+            cached: self.cached(terms, now),
+            output: self.call.output,
+            latency: self.call.latency,
+            fails: demand.plans.call_fails(self.index, self.at(), self.attempt),
+            truncated: whole > window,
+            attempt: self.attempt,
+        }
+    }
+
+    /// The attempt was refused; the provider could serve it after `retry_after` (zero if it does
+    /// not say).
+    pub fn refused(&mut self, demand: &Demand, retry_after: Span) -> Want {
+        let terms = &demand.terms[self.call.model.0 as usize];
+        if self.attempt >= terms.max_retries {
+            return Want::Fail;
+        }
+        let backoff = self.backoff(demand, terms);
+        self.attempt += 1;
+        Want::Retry { after: backoff.max(retry_after) }
+    }
+
+    /// The attempt failed after it was let in.
+    pub fn failed(&mut self, demand: &Demand) -> Want {
+        self.refused(demand, Span::ZERO)
+    }
+
+    /// The call was served, its end being `now`. `tools` is scratch.
+    pub fn served(&mut self, demand: &Demand, now: Time, tools: &mut Vec<ToolPlan>) -> Want {
+        debug_assert_eq!(self.phase, Phase::Calling);
+        self.last = Some(LastCall { model: self.call.model, prompt: self.prompt, end: now });
+        self.context =
+            self.call.context.unwrap_or(self.context + self.call.input) + self.call.output;
+        tools.clear();
+        demand.plans.tools(demand.replication, self.index, self.outline.class, self.at(), tools);
+        if tools.is_empty() {
+            return self.end_step(demand);
+        }
+        self.phase = Phase::ToolsDue;
+        Want::Proceed
+    }
+
+    /// One of its tool calls ended.
+    pub fn tool_ended(&mut self, demand: &Demand) -> Want {
+        debug_assert_eq!(self.phase, Phase::InTools);
+        self.open_tools -= 1;
+        if self.open_tools == 0 { self.end_step(demand) } else { Want::Nothing }
+    }
+
+    /// Output tokens of the call under way.
+    pub fn output(&self) -> u64 {
+        self.call.output
+    }
+
+    fn at(&self) -> StepAt {
+        StepAt { turn: self.turn, step: self.step, ordinal: self.ordinal }
+    }
+
+    /// Cached prompt tokens: the shorter of the call before and this one, if that call went to
+    /// this model and ended no longer ago than the cache lives.
+    fn cached(&self, terms: &CallTerms, now: Time) -> u64 {
+        match (self.last, terms.cache_lifetime) {
+            (Some(last), Some(lifetime))
+                if last.model == self.call.model && now.since(last.end) <= lifetime =>
+            {
+                last.prompt.min(self.prompt)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Backoff before the retry that follows this attempt: u · min(cap, base · 2^n).
+    fn backoff(&self, demand: &Demand, terms: &CallTerms) -> Span {
+        let u = demand.plans.backoff(self.index, self.at(), self.attempt).unwrap_or_else(|| {
+            let key = attempt_key(self.ordinal, self.attempt);
+            Draws::new(demand.seed, demand.replication, self.outline.session, Purpose::Backoff, key)
+                .uniform()
+        });
+        let doubled = terms.backoff_base.seconds() * f64::from(1_u32 << self.attempt.min(31));
+        Span::from_seconds(u * doubled.min(terms.backoff_cap.seconds()))
+    }
+
+    fn end_step(&mut self, demand: &Demand) -> Want {
+        self.step += 1;
+        self.ordinal += 1;
+        if self.step < self.steps {
+            self.phase = Phase::CallDue;
+            Want::Proceed
+        } else {
+            self.end_turn(demand)
+        }
+    }
+
+    fn end_turn(&mut self, demand: &Demand) -> Want {
+        self.phase = Phase::Away;
+        self.turn += 1;
+        if self.turn == self.outline.turns {
+            return Want::Leave(self.outline.end);
+        }
+        let think =
+            demand.plans.think(demand.replication, self.index, self.outline.class, self.turn);
+        Want::Think { span: think.compressed(demand.compression) }
+    }
+}
+
+/// Keys the draws of an attempt: supply that retries more often elsewhere leaves them alone.
+pub fn attempt_key(ordinal: u32, attempt: u32) -> u32 {
+    (ordinal << 6) | attempt.min(63)
+}
