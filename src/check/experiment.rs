@@ -202,6 +202,12 @@ fn driven(findings: &mut Findings<'_>, live: &Live) {
     let at = |key| path(["live", key]);
     let expected = "expected 1 or more";
     findings.not_zero(&at("sessions"), live.sessions == 0, "nothing would be driven", expected);
+    findings.not_zero(&at("repeat"), live.repeat == 0, "nothing would be driven", expected);
+    if let Some(load) = &live.load {
+        let place = at("load").key("open_sessions");
+        let none = load.open_sessions.0 == 0.0;
+        findings.not_zero(&place, none, "nobody would come", "expected a number, such as `8`");
+    }
     let why = "no sandbox could ever start";
     findings.not_zero(&at("max_alive"), live.max_alive == 0, why, expected);
     findings.not_zero(&at("max_creates"), live.max_creates.get() == Some(0), why, expected);
@@ -220,6 +226,9 @@ fn driven(findings: &mut Findings<'_>, live: &Live) {
     let why = "nothing could hibernate";
     let none = hibernates && live.snapshot_store.0 == 0;
     findings.not_zero(&at("snapshot_store"), none, why, "expected a size, such as `2GiB`");
+    if live.load.is_some() {
+        return;
+    }
     let rate = match &findings.scenario.workload.arrivals {
         Some(Arrivals::Poisson { rate } | Arrivals::Renewal { rate, .. }) => rate.per_second(),
         Some(Arrivals::Every(gap)) if !gap.is_zero() => 1.0 / gap.seconds(),

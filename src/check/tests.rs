@@ -63,7 +63,7 @@ boundaries:
   cold-start: cold_start.p99 < 1s
   cost: {require: tco < $5000, why: budget, stage: production, expect: broken}
 experiment: {seed: 7, start: steady, warmup: auto, measure: 7d, replications: {looks: [10, 20], until: decided}}
-live: {target: {runtime: process}, sessions: 32, max_alive: 8, compress_time: 60}
+live: {target: {runtime: process}, load: {open_sessions: 8}, repeat: 2, sessions: 32, max_alive: 8, compress_time: 60}
 ";
 
 /// Values that are wrong somewhere and right elsewhere.

@@ -18,6 +18,8 @@
 mod bucket;
 mod machine;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 pub use bucket::Bucket;
 pub use machine::{Control, Effect, Start, TimerKind};

@@ -230,7 +230,7 @@ impl Quantity for Limit {
         } else {
             Err(UnitError {
                 message: format!(
-                    "the limit `{text}` is not a whole number: expected {}",
+                    "the limit `{text}` is not a whole number: expected one such as {}",
                     Self::EXAMPLE
                 ),
                 suggestion: None,

@@ -354,3 +354,7 @@ impl Session {
 pub fn attempt_key(ordinal: u32, attempt: u32) -> u32 {
     (ordinal << 6) | attempt.min(63)
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -126,7 +126,7 @@ impl Words<'_> {
             Some(Kind::Seq(items))
                 if expected.starts_with("a tuple") || expected.starts_with("fewer") =>
             {
-                format!("has {} of them", items.len())
+                format!("has {}", items.len())
             }
             Some(Kind::Seq(_)) => "is a list".to_owned(),
             Some(Kind::Map(_)) => "is a map".to_owned(),
