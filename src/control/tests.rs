@@ -159,7 +159,9 @@ fn who_gives_up_leaves_the_queue_to_the_next() {
     let mut bench = Bench::new(ControlConfig { queue_timeout: Some(timeout), ..config(Some(1)) });
     bench.admit(0..3);
     bench.run(0);
-    let wait = |id| [Effect::Queued { id }, Effect::SetTimer { id, kind: TimerKind::Queue, after: timeout }];
+    let wait = |id| {
+        [Effect::Queued { id }, Effect::SetTimer { id, kind: TimerKind::Queue, after: timeout }]
+    };
     assert_eq!(bench.acquire(1, 1), wait(1));
     assert_eq!(bench.acquire(2, 2), wait(2));
     assert_eq!(bench.timer(1), [Effect::TurnedAway { id: 1, had_sandbox: false }]);
@@ -305,10 +307,7 @@ fn a_stocked_snapshot_only_expires() {
     let mut bench = Bench::new(config(None));
     let residual = Span::from_secs(7);
     let seeded = bench.on(|control, out| control.seed_snapshot(3, residual, out));
-    assert_eq!(
-        seeded,
-        [Effect::SetTimer { id: 3, kind: TimerKind::Retention, after: residual }]
-    );
+    assert_eq!(seeded, [Effect::SetTimer { id: 3, kind: TimerKind::Retention, after: residual }]);
     let expired = Effect::DropSnapshot { id: 3, expired: true };
     assert_eq!(bench.timer(3), [expired, Effect::Gone { id: 3 }]);
     assert_eq!(bench.control.slots_held(), 0);

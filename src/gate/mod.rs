@@ -226,7 +226,9 @@ fn change_interval(
     paired: bool,
 ) -> Option<[f64; 2]> {
     let difference = new.value - old.value;
-    if old.spread == Spread::Exact && new.spread == Spread::Exact {
+    let exact = old.spread == Spread::Exact && new.spread == Spread::Exact;
+    // On the same draws, equal to the last digit is not chance: nothing that matters changed.
+    if exact || (paired && difference == 0.0) {
         return Some([difference; 2]);
     }
     if let (true, Some(a), Some(b)) = (paired, each(base, quantity), each(candidate, quantity)) {

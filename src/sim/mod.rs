@@ -132,6 +132,9 @@ impl Run {
 
     /// Runs to the horizon; `self.end` is then the end of the measure.
     fn events(&mut self, horizon: &Horizon, watch: &Watch) -> Finish {
+        if watch.stop.load(Ordering::Relaxed) {
+            return Finish::Interrupted;
+        }
         let warm_at = Time::ZERO + horizon.warmup;
         let limit = horizon.measure.map_or(Time::MAX, |measure| warm_at + measure);
         while let Some(at) = self.world.next_at() {

@@ -51,7 +51,8 @@ fn call(session: &mut Session, demand: &Demand, at: u64) -> Request {
 #[test]
 fn a_session_wants_call_and_tools_step_by_step() {
     let steps = vec![step(100, 10, 2), step(5, 10, 0)];
-    let demand = demand(vec![turn(0, steps), turn(30, vec![step(1, 1, 0)])], CallTerms::default(), 1.0);
+    let demand =
+        demand(vec![turn(0, steps), turn(30, vec![step(1, 1, 0)])], CallTerms::default(), 1.0);
     let (mut session, mut tools) = begin(&demand);
     assert_eq!((session.outline().session, session.outline().turns), (5, 2));
     assert_eq!(session.sandbox_ready(&demand), Want::Proceed);

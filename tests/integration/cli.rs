@@ -283,21 +283,21 @@ fn exported_plans_replay_the_same_sessions() {
     let first: Value = serde_json::from_str(plans.lines().next().unwrap()).unwrap();
     assert_eq!((&first["class"], &first["session"]), (&Value::from("agent"), &Value::from(0)));
     assert!(plans.lines().count() > 300, "70 minutes at 6 a minute");
-    let args = [
-        "simulate",
-        "small.yaml",
-        "--out",
-        "replayed",
-        "--quiet",
-        "--format",
-        "json",
-        "--set",
-        "workload={trace: {file: plans.jsonl, format: plans}, classes: {agent: {model: m}}}",
-        "--set",
-        "experiment={start: empty, warmup: none, measure: end, replications: 1}",
-        "--set",
-        "boundaries={}",
-    ];
+    let scenario = "
+version: 1
+name: replayed
+workload:
+  trace: {file: plans.jsonl, format: plans}
+  classes: {agent: {model: m}}
+platform:
+  isolation: {microvm: {boot: 1s, snapshot: {filesystem: {fixed: 1s}}}}
+  idle: {timeout: 1m, then: hibernate}
+models:
+  m: {latency: {base: 1s}}
+experiment: {start: empty, warmup: none, measure: end, replications: 1}
+";
+    bench.write("replayed.yaml", scenario);
+    let args = ["simulate", "replayed.yaml", "--out", "replayed", "--quiet", "--format", "json"];
     let replayed = bench.run(&args);
     ends_with(&replayed, 0);
     let run: Value = serde_json::from_slice(&replayed.stdout).unwrap();
@@ -353,8 +353,9 @@ fn a_plan_finds_the_smallest_that_holds() {
     let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
     let answer = plan["answer"].as_u64().unwrap();
     let tried = plan["tried"].as_array().unwrap();
-    let below = tried.iter().find(|t| t["value"].as_u64() == Some(answer - 1));
-    assert!(below.is_none_or(|t| t["holds"] != "yes"), "{plan}");
+    // One below may hold on the first seed and fail its recheck on a fresh one.
+    let mut below = tried.iter().filter(|t| t["value"].as_u64() == Some(answer - 1));
+    assert!(below.any(|t| t["holds"] != "yes"), "{plan}");
     assert!(tried.iter().any(|t| t["recheck"] == true && t["holds"] == "yes"));
     assert!(answer > 4 && answer < 64, "{answer} slots for six sessions a minute");
 }
@@ -374,7 +375,7 @@ fn ctrl_c_keeps_and_marks_what_was_measured() {
         "--set",
         "experiment.measure=1h",
         "--set",
-        "experiment.replications=60000",
+        "experiment.replications=20000",
     ];
     let mut child =
         bench.command(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
