@@ -72,7 +72,7 @@ fn record(replications: usize) -> Run {
         min: Some(0.0),
         max: Some(mean * 2.0),
         integral: mean * 86_400.0,
-        ci95: several.then(|| GaugeIntervals { mean: Some([mean * 0.9, mean * 1.1]) }),
+        ci95: several.then_some(GaugeIntervals { mean: Some([mean * 0.9, mean * 1.1]) }),
     };
     let gauges =
         [("sessions_open", gauge("count", 61.3)), ("snapshot_bytes", gauge("bytes", 5.5e9))];
