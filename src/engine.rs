@@ -52,7 +52,7 @@ impl<E> EventQueue<E> {
 
     /// Events scheduled and not cancelled.
     pub fn len(&self) -> usize {
-        self.heap.len() - self.cancelled.len()
+        self.heap.len().saturating_sub(self.cancelled.len())
     }
 
     /// True if nothing is scheduled.

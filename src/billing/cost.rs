@@ -19,6 +19,9 @@ pub struct Cost {
     pub compute: f64,
     /// The part of `compute` for idle sandboxes.
     pub compute_idle: f64,
+    /// The part of `compute` for hosts' memory that no sandbox held.
+    #[serde(default)]
+    pub compute_unreserved: f64,
     /// Pool places that wait to be claimed.
     pub pool: f64,
     /// Stored snapshots.

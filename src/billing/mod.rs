@@ -10,5 +10,5 @@ mod tests;
 mod usage;
 
 pub use cost::{Cost, CostIntervals, CostKey};
-pub use price::{CURRENCY, Rates, price};
-pub use usage::{LongTokens, Phases, TokenLedger, Usage};
+pub use price::{CURRENCY, HostRates, Rates, price};
+pub use usage::{HostLedger, LongTokens, Phases, TokenLedger, Usage};

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::cost::Cost;
 use super::usage::{Phases, TokenLedger, Usage};
 use crate::scenario::types::{
-    BillFrom, BillIdle, ComputeRates, ComputeShape, ModelRates, RateCard, Scenario,
+    BillFrom, BillIdle, Capacity, ComputeRates, ComputeShape, ModelRates, RateCard, Scenario,
 };
-use crate::units::{Quantity, Span};
+use crate::units::{PricePerByte, PricePerTime, Quantity, Span};
 
 /// The currency in which `$` amounts of rate cards are written.
 pub const CURRENCY: &str = "USD";
@@ -22,12 +22,45 @@ pub struct Rates {
     pub platform: RateCard,
     /// Token prices by model.
     pub models: IndexMap<String, ModelRates>,
+    /// Prices of hosts by type.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub hosts: IndexMap<String, HostRates>,
+    /// Price of telemetry.
+    #[serde(default, skip_serializing_if = "crate::scenario::types::is_default")]
+    pub telemetry: PricePerByte,
+    /// Price of the work on policies.
+    #[serde(default, skip_serializing_if = "crate::scenario::types::is_default")]
+    pub management: PricePerTime,
+}
+
+/// Price of a type of hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostRates {
+    /// While one is up.
+    pub price: PricePerTime,
+    /// Whether booting is paid too.
+    pub bill_boot: bool,
 }
 
 impl Rates {
     /// The prices that a scenario gives.
     pub fn of(scenario: &Scenario) -> Self {
+        let governance = &scenario.platform.governance;
+        let hosts = match &scenario.platform.capacity {
+            Capacity::Elastic(_) => IndexMap::new(),
+            Capacity::Hosts(hosts) => hosts
+                .types()
+                .into_iter()
+                .map(|(name, host)| {
+                    let rates = HostRates { price: host.price, bill_boot: host.bill_boot };
+                    (name.to_owned(), rates)
+                })
+                .collect(),
+        };
         Rates {
+            hosts,
+            telemetry: governance.telemetry.as_ref().map(|t| t.price).unwrap_or_default(),
+            management: governance.management.as_ref().map(|m| m.hourly_rate).unwrap_or_default(),
             platform: scenario.platform.rates.clone(),
             models: scenario
                 .models
@@ -46,9 +79,19 @@ impl Rates {
 pub fn price(usage: &Usage, rates: &Rates) -> Cost {
     let mut cost = unpriced(rates);
     let spent = compute(usage, &rates.platform.compute);
-    cost.compute = spent.starting + spent.turn + spent.idle + spent.sessions;
-    cost.compute_idle = spent.idle;
-    cost.storage = usage.snapshot_byte_seconds * rates.platform.storage.base();
+    let hosts = host_cost(usage, rates);
+    cost.compute =
+        spent.starting + spent.turn + spent.idle + spent.sessions + hosts.total - hosts.pool;
+    cost.compute_idle = spent.idle + hosts.idle;
+    cost.pool = spent.pool + hosts.pool;
+    cost.compute_unreserved = hosts.unreserved;
+    cost.storage = usage.snapshot_byte_seconds * rates.platform.storage.base()
+        + usage.archived_byte_seconds * rates.platform.archive.base();
+    let requests = &rates.platform.storage_requests;
+    cost.storage_requests =
+        usage.snapshots_put * requests.put.base() + usage.snapshots_got * requests.get.base();
+    cost.telemetry = usage.telemetry_bytes * rates.telemetry.base();
+    cost.management = usage.management_seconds * rates.management.base();
     cost.platform_fee = usage.measured_s * rates.platform.platform_fee.base();
     for (model, used) in &usage.tokens {
         let Some(card) = rates.models.get(model) else { continue };
@@ -78,6 +121,7 @@ fn unpriced(rates: &Rates) -> Cost {
         rates: rates.clone(),
         compute: 0.0,
         compute_idle: 0.0,
+        compute_unreserved: 0.0,
         pool: 0.0,
         storage: 0.0,
         storage_requests: 0.0,
@@ -104,7 +148,35 @@ struct ComputeCost {
     starting: f64,
     turn: f64,
     idle: f64,
+    pool: f64,
     sessions: f64,
+}
+
+/// What hosts cost while they are up, and the shares of it by what holds their memory.
+#[derive(Default)]
+struct HostCost {
+    total: f64,
+    idle: f64,
+    pool: f64,
+    unreserved: f64,
+}
+
+fn host_cost(usage: &Usage, rates: &Rates) -> HostCost {
+    let mut cost = HostCost::default();
+    for (kind, used) in &usage.hosts {
+        let Some(card) = rates.hosts.get(kind) else { continue };
+        let price = card.price.base();
+        let booted = if card.bill_boot { used.boot_seconds } else { 0.0 };
+        let up = used.up_seconds * price;
+        let share = |bytes: f64| {
+            if used.memory_bytes > 0.0 { price * bytes / used.memory_bytes } else { 0.0 }
+        };
+        cost.total += up + booted * price;
+        cost.idle += share(used.idle_byte_seconds);
+        cost.pool += share(used.pool_byte_seconds);
+        cost.unreserved += up - share(used.reserved_byte_seconds);
+    }
+    cost
 }
 
 fn compute(usage: &Usage, rates: &ComputeRates) -> ComputeCost {
@@ -122,6 +194,10 @@ fn compute(usage: &Usage, rates: &ComputeRates) -> ComputeCost {
         idle: match rates.bill_idle {
             BillIdle::Full => allocated(|p| p.idle),
             BillIdle::None => 0.0,
+        },
+        pool: match rates.bill_from {
+            BillFrom::Create => allocated(|p| p.pool) + allocated(|p| p.pool_starting),
+            BillFrom::Ready => allocated(|p| p.pool),
         },
         sessions: usage.sessions_started * rates.session.base(),
     }
@@ -159,8 +235,17 @@ fn without_price(usage: &Usage, rates: &Rates) -> Vec<String> {
     let mut names = Vec::new();
     let card = &rates.platform.compute;
     let used = usage.vcpu_seconds.total() > 0.0 || usage.gib_seconds.total() > 0.0;
-    if used && card.vcpu.base() == 0.0 && card.memory.base() == 0.0 && card.session.base() == 0.0 {
+    let hosts_paid = rates.hosts.values().any(|host| host.price.base() > 0.0);
+    if used
+        && !hosts_paid
+        && card.vcpu.base() == 0.0
+        && card.memory.base() == 0.0
+        && card.session.base() == 0.0
+    {
         names.push("compute".to_owned());
+    }
+    if usage.archived_byte_seconds > 0.0 && rates.platform.archive.base() == 0.0 {
+        names.push("archive".to_owned());
     }
     if usage.snapshot_byte_seconds > 0.0 && rates.platform.storage.base() == 0.0 {
         names.push("storage".to_owned());

@@ -15,7 +15,7 @@ fn rates(platform: &str, models: &[(&str, &str)]) -> Rates {
         let rates: ModelRates = serde_yaml::from_str(text).unwrap();
         ((*name).to_owned(), rates)
     });
-    Rates { platform: card(platform), models: models.collect() }
+    Rates { platform: card(platform), models: models.collect(), ..Rates::default() }
 }
 
 fn tokens(name: &str, input: f64, cached: f64, output: f64) -> IndexMap<String, TokenLedger> {
@@ -62,7 +62,7 @@ fn e2b_and_daytona_for_the_same_hour() {
 fn bill_from_create_charges_starts_and_from_ready_does_not() {
     let usage = Usage {
         measured_s: 100.0,
-        vcpu_seconds: Phases { starting: 10.0, turn: 40.0, idle: 50.0 },
+        vcpu_seconds: Phases { starting: 10.0, turn: 40.0, idle: 50.0, ..Phases::default() },
         ..Usage::default()
     };
     // $3600/h is $1 for each vCPU-second: 10 for starts, 40 for turns, 50 for idling.
@@ -78,8 +78,8 @@ fn bill_from_create_charges_starts_and_from_ready_does_not() {
 fn bill_idle_none_charges_no_idle_sandbox() {
     let usage = Usage {
         measured_s: 100.0,
-        vcpu_seconds: Phases { starting: 0.0, turn: 40.0, idle: 60.0 },
-        gib_seconds: Phases { starting: 0.0, turn: 80.0, idle: 120.0 },
+        vcpu_seconds: Phases { starting: 0.0, turn: 40.0, idle: 60.0, ..Phases::default() },
+        gib_seconds: Phases { starting: 0.0, turn: 80.0, idle: 120.0, ..Phases::default() },
         ..Usage::default()
     };
     // Turns: 40 × $1 + 80 GiB-s × $0.5 = 80; idle 60 + 60 = 120, or nothing.
@@ -200,7 +200,12 @@ fn a_day_of_a_small_platform() {
     let usage = Usage {
         measured_s: day,
         sessions_completed: 81.0,
-        vcpu_seconds: Phases { starting: 999.0, turn: 360_000.0, idle: 90_000.0 },
+        vcpu_seconds: Phases {
+            starting: 999.0,
+            turn: 360_000.0,
+            idle: 90_000.0,
+            ..Phases::default()
+        },
         cpu_seconds_served: 90_000.0,
         snapshot_byte_seconds: 300.0 * 1_073_741_824.0 * day,
         tokens: tokens("m", 10e6, 0.0, 0.5e6),
@@ -253,6 +258,7 @@ fn any_usage() -> impl Strategy<Value = Usage> {
             starting,
             turn,
             idle,
+            ..Phases::default()
         })
     };
     let tokens =
@@ -279,6 +285,7 @@ fn any_usage() -> impl Strategy<Value = Usage> {
             cpu_seconds_served: served,
             snapshot_byte_seconds: bytes,
             tokens: IndexMap::from([("m".to_owned(), tokens)]),
+            ..Usage::default()
         },
     )
 }

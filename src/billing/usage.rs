@@ -12,6 +12,48 @@ pub struct Phases {
     pub turn: f64,
     /// While its session was in none (being snapshotted included).
     pub idle: f64,
+    /// While a pool's sandbox was being booted.
+    #[serde(default)]
+    pub pool_starting: f64,
+    /// While a pool's sandbox waited to be claimed.
+    #[serde(default)]
+    pub pool: f64,
+}
+
+/// Hosts of one type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostLedger {
+    /// Seconds that hosts were up.
+    pub up_seconds: f64,
+    /// Seconds that hosts booted.
+    pub boot_seconds: f64,
+    /// Byte-seconds that sandboxes held, overhead included.
+    pub reserved_byte_seconds: f64,
+    /// The part of them that idle sandboxes held.
+    pub idle_byte_seconds: f64,
+    /// The part of them that pools held.
+    pub pool_byte_seconds: f64,
+    /// Bytes that one host promises: its memory, overcommitted.
+    pub memory_bytes: f64,
+}
+
+impl HostLedger {
+    fn add(&mut self, other: &HostLedger) {
+        self.up_seconds += other.up_seconds;
+        self.boot_seconds += other.boot_seconds;
+        self.reserved_byte_seconds += other.reserved_byte_seconds;
+        self.idle_byte_seconds += other.idle_byte_seconds;
+        self.pool_byte_seconds += other.pool_byte_seconds;
+        self.memory_bytes = other.memory_bytes;
+    }
+
+    fn divide(&mut self, n: f64) {
+        self.up_seconds /= n;
+        self.boot_seconds /= n;
+        self.reserved_byte_seconds /= n;
+        self.idle_byte_seconds /= n;
+        self.pool_byte_seconds /= n;
+    }
 }
 
 /// Tokens of one model.
@@ -86,6 +128,24 @@ pub struct Usage {
     pub cpu_seconds_served: f64,
     /// Byte-seconds of stored snapshots.
     pub snapshot_byte_seconds: f64,
+    /// Byte-seconds of archived snapshots.
+    #[serde(default)]
+    pub archived_byte_seconds: f64,
+    /// Snapshots put into the store.
+    #[serde(default)]
+    pub snapshots_put: f64,
+    /// Snapshots got from it.
+    #[serde(default)]
+    pub snapshots_got: f64,
+    /// Bytes of telemetry.
+    #[serde(default)]
+    pub telemetry_bytes: f64,
+    /// Seconds of work on policies.
+    #[serde(default)]
+    pub management_seconds: f64,
+    /// Hosts by type.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub hosts: IndexMap<String, HostLedger>,
     /// Tokens by model.
     pub tokens: IndexMap<String, TokenLedger>,
 }
@@ -93,19 +153,23 @@ pub struct Usage {
 impl Phases {
     /// All parts together.
     pub fn total(&self) -> f64 {
-        self.starting + self.turn + self.idle
+        self.starting + self.turn + self.idle + self.pool_starting + self.pool
     }
 
     fn add(&mut self, other: &Phases) {
         self.starting += other.starting;
         self.turn += other.turn;
         self.idle += other.idle;
+        self.pool_starting += other.pool_starting;
+        self.pool += other.pool;
     }
 
     fn divide(&mut self, n: f64) {
         self.starting /= n;
         self.turn /= n;
         self.idle /= n;
+        self.pool_starting /= n;
+        self.pool /= n;
     }
 }
 
@@ -139,6 +203,14 @@ impl Usage {
         self.gib_seconds.add(&other.gib_seconds);
         self.cpu_seconds_served += other.cpu_seconds_served;
         self.snapshot_byte_seconds += other.snapshot_byte_seconds;
+        self.archived_byte_seconds += other.archived_byte_seconds;
+        self.snapshots_put += other.snapshots_put;
+        self.snapshots_got += other.snapshots_got;
+        self.telemetry_bytes += other.telemetry_bytes;
+        self.management_seconds += other.management_seconds;
+        for (kind, ledger) in &other.hosts {
+            self.hosts.entry(kind.clone()).or_default().add(ledger);
+        }
         for (model, used) in &other.tokens {
             self.tokens.entry(model.clone()).or_default().add(used);
         }
@@ -153,6 +225,12 @@ impl Usage {
         self.gib_seconds.divide(n);
         self.cpu_seconds_served /= n;
         self.snapshot_byte_seconds /= n;
+        self.archived_byte_seconds /= n;
+        self.snapshots_put /= n;
+        self.snapshots_got /= n;
+        self.telemetry_bytes /= n;
+        self.management_seconds /= n;
+        self.hosts.values_mut().for_each(|ledger| ledger.divide(n));
         self.tokens.values_mut().for_each(|used| used.divide(n));
     }
 }

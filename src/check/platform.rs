@@ -35,7 +35,6 @@ fn tier(findings: &mut Findings<'_>) {
     }
     for (name, dist) in [
         ("schedule", &tier.schedule),
-        ("image", &tier.image),
         ("boot", &tier.boot),
         ("harness", &tier.harness),
         ("exec", &tier.exec),
@@ -143,7 +142,7 @@ fn retention(findings: &mut Findings<'_>) {
 }
 
 fn capacity(findings: &mut Findings<'_>) {
-    let Capacity::Elastic(elastic) = &findings.scenario.platform.capacity;
+    let Capacity::Elastic(elastic) = &findings.scenario.platform.capacity else { return };
     let place = path(["platform", "capacity", "elastic"]);
     let none = elastic.max_concurrent.get() == Some(0);
     let help = "expected 1 or more, or `unlimited`";

@@ -154,8 +154,11 @@ fn derived(scenario: &Scenario, setup: &Setup, expected: &Expectation) -> Vec<De
             rate,
             "arrivals × time in turns: sandboxes that work",
         );
-        let Capacity::Elastic(elastic) = &scenario.platform.capacity;
-        if let (Some(limit), Some(in_turn)) = (elastic.max_concurrent.get(), expected.in_turn()) {
+        let slots = match &scenario.platform.capacity {
+            Capacity::Elastic(elastic) => elastic.max_concurrent.get(),
+            Capacity::Hosts(_) => None,
+        };
+        if let (Some(limit), Some(in_turn)) = (slots, expected.in_turn()) {
             let how = format!("of {limit} slots; idle sandboxes until their timeout come on top");
             sheet.add("slots used in turns", "%", in_turn / limit as f64 * 100.0, how);
         }

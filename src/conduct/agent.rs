@@ -12,11 +12,15 @@ pub(super) enum Slot {
     #[default]
     Free,
     Starting,
+    /// A pool's sandbox is being taken over.
+    Claiming,
     Turn,
     Idle,
+    PoolStarting,
+    Pool,
 }
 
-/// A session that is under way, or whose sandbox or snapshot outlives it.
+/// A session that is under way, or whose sandbox or snapshot outlives it; or a place of a pool.
 #[derive(Debug)]
 pub(super) struct Agent<T> {
     pub session: Session,
@@ -30,6 +34,10 @@ pub(super) struct Agent<T> {
     pub work_at: Time,
     /// When its request joined the queue.
     pub queued_at: Time,
+    /// When its turn wanted a sandbox: at its begin, or when the last one was lost.
+    pub asked_at: Time,
+    /// When its identity was issued.
+    pub identified_at: Time,
     /// Latency of the model calls served in this turn.
     pub served: Span,
     /// The try that was let in: first-token time, whole time.
@@ -39,12 +47,27 @@ pub(super) struct Agent<T> {
     pub cached: u64,
     pub model: u16,
     pub dirtied: Bytes,
+    /// The same when the snapshot was taken.
+    pub dirtied_saved: Bytes,
     pub snapshot: Bytes,
+    /// Its idle, queue, archive, retention or pool timer.
     pub timer: Option<T>,
+    /// The session's own next event.
+    pub pending: Option<T>,
+    /// The pool, of a place.
+    pub pool: Option<u16>,
+    /// Keys the draws of a place.
+    pub place_number: u64,
+    pub host: u32,
     pub slot: Slot,
     pub start: Start,
     /// The request that was granted asked for a restore.
     pub resumes: bool,
+    /// It took over a pool's sandbox.
+    pub claims: bool,
+    /// A model call is being served.
+    pub calling: bool,
+    pub archived: bool,
     pub had_sandbox: bool,
     pub open: bool,
     pub in_turn: bool,
@@ -54,6 +77,8 @@ pub(super) struct Agent<T> {
     pub restores: u32,
     pub saves: u32,
     pub checks: u32,
+    pub claimed: u32,
+    pub identities: u16,
 }
 
 impl<T> Agent<T> {
@@ -66,6 +91,8 @@ impl<T> Agent<T> {
             call_at: now,
             work_at: now,
             queued_at: now,
+            asked_at: now,
+            identified_at: now,
             served: Span::ZERO,
             ttft: None,
             takes: Span::ZERO,
@@ -73,11 +100,19 @@ impl<T> Agent<T> {
             cached: 0,
             model: 0,
             dirtied: Bytes(0),
+            dirtied_saved: Bytes(0),
             snapshot: Bytes(0),
             timer: None,
+            pending: None,
+            pool: None,
+            place_number: 0,
+            host: 0,
             slot: Slot::Free,
             start: Start::Boot,
             resumes: false,
+            claims: false,
+            calling: false,
+            archived: false,
             had_sandbox: false,
             open: true,
             in_turn: false,
@@ -87,6 +122,8 @@ impl<T> Agent<T> {
             restores: 0,
             saves: 0,
             checks: 0,
+            claimed: 0,
+            identities: 0,
         }
     }
 }

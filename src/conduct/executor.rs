@@ -17,7 +17,9 @@ pub enum Rank {
     Arrives,
     /// A call, turn or retry asks.
     Asks,
-    /// An idle, queue or retention timeout.
+    /// An autoscaler or predictive pool looks; a new version comes out.
+    Ticks,
+    /// An idle, queue, archive, retention or pool timeout.
     GivesUp,
 }
 
@@ -72,11 +74,58 @@ pub enum Event {
         /// Its number in the batch.
         number: u16,
     },
-    /// The session's idle, queue or retention timer fired.
+    /// A pool's sandbox has been taken over.
+    Claimed {
+        /// By whom.
+        id: u32,
+    },
+    /// A tool call was killed: there was no memory for it.
+    ToolKilled {
+        /// Whose.
+        id: u32,
+    },
+    /// The idle, queue, archive, retention or pool timer fired.
     Timer {
         /// Whose.
         id: u32,
     },
+    /// A pool asks for another place.
+    Refill {
+        /// Which.
+        pool: u16,
+    },
+    /// A host has booted.
+    HostUp {
+        /// Which.
+        host: u32,
+    },
+    /// A host crashes.
+    Crash {
+        /// Which.
+        host: u32,
+    },
+    /// All hosts of a zone crash.
+    Outage {
+        /// Which.
+        zone: u32,
+    },
+    /// The control plane stalls, or goes on.
+    Stall {
+        /// Which of the two.
+        begins: bool,
+    },
+    /// An autoscaler looks.
+    Scale {
+        /// Its host type.
+        kind: u16,
+    },
+    /// A predictive pool looks.
+    Look {
+        /// Which.
+        pool: u16,
+    },
+    /// A new version of the agent is out.
+    Rollout,
     /// The queue for slots is served.
     Serve,
 }
@@ -100,6 +149,12 @@ pub struct StartJob {
     pub fails: bool,
     /// Bytes of the snapshot that is restored.
     pub snapshot: Bytes,
+    /// Whether that is in the archive.
+    pub archived: bool,
+    /// Where.
+    pub host: u32,
+    /// Starts under way there, itself counted.
+    pub beside: u32,
 }
 
 /// A snapshot to be taken.
@@ -115,6 +170,8 @@ pub struct SaveJob {
     pub number: u32,
     /// Bytes dirtied since the last cold boot.
     pub dirtied: Bytes,
+    /// Where.
+    pub host: u32,
 }
 
 /// What a snapshot came to.
@@ -145,6 +202,8 @@ pub struct ToolJob {
     pub policies: Span,
     /// The work.
     pub plan: ToolPlan,
+    /// Where.
+    pub host: u32,
 }
 
 /// What a tool call came to.
@@ -186,11 +245,27 @@ pub trait Executor {
     /// Deletes the snapshot.
     fn drop_snapshot(&mut self, now: Time, id: u32);
 
-    /// Begins a tool call; it ends with [`Event::ToolEnded`].
-    fn run_tool(&mut self, now: Time, job: ToolJob);
+    /// Begins a tool call, which ends with [`Event::ToolEnded`]; or kills it at once because there is
+    /// no memory for it, and says false. One that is killed later ends with [`Event::ToolKilled`].
+    fn run_tool(&mut self, now: Time, job: ToolJob) -> bool;
 
     /// What the tool call that just ended came to.
     fn tool_report(&mut self, now: Time, id: u32, number: u16) -> ToolReport;
+
+    /// The session `id` takes over the sandbox of the pool's place `place`.
+    fn claim(&mut self, now: Time, place: u32, id: u32);
+
+    /// What is under way for the session or place comes to no end: its sandbox is lost.
+    fn abort(&mut self, now: Time, id: u32);
+
+    /// A host of this type is up.
+    fn host_up(&mut self, host: u32, kind: u16);
+
+    /// No host has the image any more.
+    fn forget_images(&mut self);
+
+    /// Events scheduled, and work under way.
+    fn pending(&self) -> usize;
 
     /// Nothing of the session is left; its number will be used again.
     fn gone(&mut self, id: u32);

@@ -5,20 +5,29 @@
 //! live backend, so the two cannot differ in anything but how long physical work takes.
 
 mod agent;
+mod calls;
 mod effects;
 mod executor;
+mod governance;
+mod hosts;
+mod platform;
 mod sessions;
 mod setup;
+mod snapshots;
+mod starts;
 
 pub use executor::{Event, Executor, Rank, SaveJob, SaveOutcome, StartJob, ToolJob, ToolReport};
-pub use setup::{ClassTerms, PolicyTerms, RunOptions, Setup, SetupError};
+pub use platform::PoolError;
+pub use setup::{ClassTerms, PolicyTerms, PoolClaim, RunOptions, Setup, SetupError, TenantTerms};
 
 use std::sync::Arc;
 
 use agent::{Agent, Agents, Slot};
+use governance::TenantUse;
+use hosts::HostInfo;
 
 use crate::control::{Control, Effect};
-use crate::measure::{Counter, Gauge, Holding, Recorder, Totals};
+use crate::measure::{Counter, Gauge, Holding, HostHolding, Recorder, Totals};
 use crate::provider::Endpoint;
 use crate::units::{Bytes, Span, Time};
 use crate::workload::arrivals::ArrivalStream;
@@ -40,12 +49,27 @@ pub struct Conduct<X: Executor> {
     recorder: Recorder,
     effects: Vec<Effect>,
     tools: Vec<ToolPlan>,
+    /// What each call of a batch waits for before it begins.
+    waits: Vec<Span>,
     /// When the queue was last empty, if a session waits now.
     scale_out_from: Option<Time>,
     arrived: u64,
     left: u64,
     /// Sessions of a closed population that left at this instant: others come in their place.
     replacements: u64,
+    hosts: Vec<HostInfo<X::Timer>>,
+    tenants: Vec<TenantUse>,
+    /// Classes whose agent has its identity.
+    identified: Vec<bool>,
+    /// Places that pools have had.
+    places: u64,
+    /// Scheduled events that happen by themselves and for ever.
+    background: usize,
+    looks_at_nothing: u32,
+    outages: u32,
+    stalls: u32,
+    /// When each zone is back.
+    zones_back: Vec<Time>,
     log: Option<Vec<Logged>>,
 }
 
@@ -59,13 +83,23 @@ impl<X: Executor> Conduct<X> {
             control: Control::new(setup.control.clone()),
             endpoints: setup.endpoints(replication),
             agents: Agents::default(),
-            recorder: Recorder::new(setup.models.len()),
+            recorder: Recorder::new(setup.models.len(), setup.host_types.len()),
             effects: Vec::new(),
             tools: Vec::new(),
+            waits: Vec::new(),
             scale_out_from: None,
             arrived: 0,
             left: 0,
             replacements: 0,
+            hosts: Vec::new(),
+            tenants: vec![TenantUse::default(); setup.tenants.len()],
+            identified: vec![false; setup.classes.len()],
+            places: 0,
+            background: 0,
+            looks_at_nothing: 0,
+            outages: 0,
+            stalls: 0,
+            zones_back: Vec::new(),
             log: None,
             setup,
         }
@@ -103,6 +137,9 @@ impl<X: Executor> Conduct<X> {
 
     /// Before anything happens: the first arrival, or the closed population.
     pub fn open(&mut self, exec: &mut X) {
+        self.control.open(&mut self.effects);
+        self.run_effects(Time::ZERO, exec);
+        self.open_background(exec);
         let at_once = self.setup.population.unwrap_or(0);
         for _ in 0..at_once {
             exec.schedule(Time::ZERO, Rank::Arrives, Event::Arrival);
@@ -117,7 +154,7 @@ impl<X: Executor> Conduct<X> {
         let id = self.agents.insert(agent);
         self.recorder.shift(Gauge::SandboxesHibernated, 1);
         self.recorder.shift(Gauge::SnapshotBytes, bytes.0 as i64);
-        self.control.seed_snapshot(id, residual, &mut self.effects);
+        self.control.seed_snapshot(id, class.0, residual, &mut self.effects);
         self.run_effects(Time::ZERO, exec);
     }
 
@@ -136,9 +173,19 @@ impl<X: Executor> Conduct<X> {
             Event::ToolEnded { id, number } => self.tool_ended(now, id, number, exec),
             Event::Timer { id } => {
                 self.agents.get(id).timer = None;
-                self.control.timer(id, &mut self.effects);
+                self.control.timer(now, id, &mut self.effects);
             }
             Event::Serve => self.control.serve(now, &mut self.effects),
+            Event::ToolKilled { id } => self.tool_killed(now, id, exec),
+            Event::Claimed { id } => self.claimed(now, id),
+            Event::Refill { pool } => self.add_place(now, pool),
+            Event::HostUp { host } => self.host_booted(host),
+            Event::Crash { host } => self.crash(now, host),
+            Event::Outage { zone } => self.outage(now, zone, exec),
+            Event::Stall { begins } => self.stall(now, begins, exec),
+            Event::Scale { .. } | Event::Look { .. } | Event::Rollout => {
+                self.tick(now, event, exec)
+            }
         }
         self.run_effects(now, exec);
         for _ in 0..std::mem::take(&mut self.replacements) {
@@ -163,31 +210,74 @@ impl<X: Executor> Conduct<X> {
 
     /// The slot of `id` is held for something else from now on.
     fn set_slot(&mut self, id: u32, slot: Slot) {
-        let agent = self.agents.get(id);
-        let before = std::mem::replace(&mut agent.slot, slot);
+        let before = self.move_slot(id, slot);
         if before == slot {
             return;
-        }
-        let class = &self.setup.classes[agent.class.0 as usize];
-        let (vcpu, memory) = (class.micro_vcpu, class.memory.0 as i64);
-        for (held, sign) in [(before, -1), (slot, 1)] {
-            let (cpu, mem) = match held {
-                Slot::Free => continue,
-                Slot::Starting => (Holding::VcpuStarting, Holding::MemoryStarting),
-                Slot::Turn => (Holding::VcpuTurn, Holding::MemoryTurn),
-                Slot::Idle => (Holding::VcpuIdle, Holding::MemoryIdle),
-            };
-            self.recorder.hold(cpu, sign * vcpu);
-            self.recorder.hold(mem, sign * memory);
-            if held == Slot::Idle {
-                self.recorder.shift(Gauge::SandboxesIdle, sign);
-            }
         }
         if before == Slot::Free {
             self.recorder.shift(Gauge::SandboxesRunning, 1);
         } else if slot == Slot::Free {
             self.recorder.shift(Gauge::SandboxesRunning, -1);
             self.recorder.count(Counter::SandboxesDestroyed, 1);
+        }
+    }
+
+    /// A pool's place gives its slot to a session; it is the same sandbox.
+    fn hand_over_slot(&mut self, place: u32, id: u32) {
+        self.agents.get(id).host = self.agents.get(place).host;
+        self.move_slot(place, Slot::Free);
+        self.move_slot(id, Slot::Claiming);
+    }
+
+    /// Counts what the slot holds where it belongs now; what it was held for before.
+    fn move_slot(&mut self, id: u32, slot: Slot) -> Slot {
+        let agent = self.agents.get(id);
+        let before = std::mem::replace(&mut agent.slot, slot);
+        if before == slot {
+            return before;
+        }
+        let (class, host) = (agent.class, agent.host);
+        let paused = agent.pool.is_some_and(|pool| self.setup.pools[usize::from(pool)].paused);
+        for (held, sign) in [(before, -1), (slot, 1)] {
+            self.count_slot(held, class, host, sign);
+            if held == Slot::Pool && paused {
+                let vcpu = self.setup.classes[class.0 as usize].micro_vcpu;
+                self.recorder.hold(Holding::VcpuPool, -sign * vcpu);
+            }
+        }
+        before
+    }
+
+    fn count_slot(&mut self, held: Slot, class: ClassId, host: u32, sign: i64) {
+        let class = &self.setup.classes[class.0 as usize];
+        let (cpu, mem) = match held {
+            Slot::Free => return,
+            Slot::Starting => (Holding::VcpuStarting, Holding::MemoryStarting),
+            Slot::Claiming | Slot::Turn => (Holding::VcpuTurn, Holding::MemoryTurn),
+            Slot::Idle => (Holding::VcpuIdle, Holding::MemoryIdle),
+            Slot::PoolStarting => (Holding::VcpuPoolStarting, Holding::MemoryPoolStarting),
+            Slot::Pool => (Holding::VcpuPool, Holding::MemoryPool),
+        };
+        self.recorder.hold(cpu, sign * class.micro_vcpu);
+        self.recorder.hold(mem, sign * class.memory.0 as i64);
+        match held {
+            Slot::Idle => self.recorder.shift(Gauge::SandboxesIdle, sign),
+            Slot::PoolStarting | Slot::Pool => self.recorder.shift(Gauge::SandboxesPool, sign),
+            _ => {}
+        }
+        if self.setup.host_types.is_empty() {
+            return;
+        }
+        let reserved = sign * class.reserved.0 as i64;
+        let kind = self.hosts[host as usize].kind;
+        self.recorder.shift(Gauge::HostMemoryReserved, reserved);
+        self.recorder.hold_host(kind, HostHolding::Reserved, reserved);
+        match held {
+            Slot::Idle => self.recorder.hold_host(kind, HostHolding::Idle, reserved),
+            Slot::PoolStarting | Slot::Pool => {
+                self.recorder.hold_host(kind, HostHolding::Pool, reserved);
+            }
+            _ => {}
         }
     }
 }

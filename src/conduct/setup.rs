@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use super::platform::{self, PoolError};
 use crate::control::ControlConfig;
 use crate::dist::Dist;
 use crate::provider::Endpoint;
 use crate::scenario::types::{
-    Arrivals, Class, DEFAULT_NAME, IdleThen, Load, Model, PolicyPoint, Scenario, Tier, Workload,
+    Arrivals, Class, DEFAULT_NAME, HostType, Identity, IdleThen, Load, Measure, Model, PolicyPoint,
+    Scenario, Snapshot, Stalls, Tier, Zones,
 };
 use crate::units::{Bytes, Cores, Count, Rate, Span};
 use crate::workload::arrivals::{ArrivalError, ArrivalProcess, ArrivalStream};
@@ -29,6 +31,12 @@ pub struct ClassTerms {
     pub micro_vcpu: i64,
     /// Memory, without overhead.
     pub memory: Bytes,
+    /// Memory that it takes of a host, with overhead.
+    pub reserved: Bytes,
+    /// Its tenant's number.
+    pub tenant: u16,
+    /// Larger is served first in the queue.
+    pub priority: i32,
     /// Share of its sessions that are abandoned.
     pub abandon: f64,
     /// Share of the arrivals.
@@ -42,6 +50,26 @@ pub struct PolicyTerms {
     pub at: PolicyPoint,
     /// How long a check takes.
     pub latency: Dist<Span>,
+}
+
+/// How a pool's sandbox is taken over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolClaim {
+    /// How long it takes.
+    pub claim: Dist<Span>,
+    /// Its sandboxes are paused: they hold memory and no CPU.
+    pub paused: bool,
+}
+
+/// A tenant's quotas.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TenantTerms {
+    /// Its name.
+    pub name: String,
+    /// Sessions open at once.
+    pub sessions: Option<u64>,
+    /// Prompt and output tokens a day.
+    pub tokens_per_day: Option<u64>,
 }
 
 /// A scenario, resolved for running.
@@ -63,6 +91,32 @@ pub struct Setup {
     pub boot_faults: f64,
     /// Share of restores that fail.
     pub restore_faults: f64,
+    /// Mean time that a host is up before it crashes; compressed.
+    pub host_mtbf: Option<Span>,
+    /// Hosts that crash together; times compressed but for the outage.
+    pub zones: Option<Zones>,
+    /// Stalls of the control plane.
+    pub stalls: Option<Stalls>,
+    /// Time between new versions; compressed.
+    pub rollouts: Option<Span>,
+    /// Whether images are on hosts from the start.
+    pub images_placed: bool,
+    /// Host types and their names, by number; none on an elastic platform.
+    pub host_types: Vec<HostType>,
+    /// How each pool's sandboxes are taken over.
+    pub pools: Vec<PoolClaim>,
+    /// Tenants by number.
+    pub tenants: Vec<TenantTerms>,
+    /// What sessions or agents show; lifetime compressed.
+    pub identity: Option<Identity>,
+    /// What telemetry adds to the CPU time of tool work: 1 for nothing.
+    pub telemetry_cpu: f64,
+    /// What the archive adds to a restore.
+    pub archive_restore: Dist<Span>,
+    /// Whether snapshots hold memory.
+    pub full_snapshots: bool,
+    /// The measure ends at a given time, whatever happens.
+    pub measures_a_span: bool,
     /// Seed of all draws.
     pub seed: u64,
     /// Factor by which waited time is compressed.
@@ -94,6 +148,9 @@ pub enum SetupError {
     /// Idle sandboxes are to be dealt with, but never.
     #[error("`platform.idle.then: {0}` needs `platform.idle.timeout`")]
     NoIdleTimeout(&'static str),
+    /// A pool holds sandboxes of no class in particular.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     /// The classes make no plans.
     #[error(transparent)]
     Plans(#[from] DrawnError),
@@ -148,14 +205,54 @@ impl Setup {
         let available = recorded.as_ref().map(|sessions| sessions.len() as u64);
         let governance = &scenario.platform.governance;
         let models = models(scenario);
+        let compression = options.compression;
+        let compressed = |span: Span| span.compressed(compression);
+        let platform = &scenario.platform;
+        let tenants = platform::tenants(scenario);
+        let classes = classes(scenario, &tenants);
+        let pools = platform::pools(scenario, &classes, compression)?;
+        let faults = &platform.faults;
         let long_above =
             |(_, model): &(String, Model)| Some(model.rates.long_context.as_ref()?.above.0);
         Ok(Setup {
-            classes: classes(&scenario.workload),
+            control: platform::control(scenario, &classes, &tenants, &pools, compression),
+            host_mtbf: faults.host_mtbf.map(compressed),
+            zones: faults
+                .zones
+                .clone()
+                .map(|zones| Zones { mtbf: compressed(zones.mtbf), ..zones }),
+            stalls: faults
+                .stalls
+                .clone()
+                .map(|stalls| Stalls { mtbf: compressed(stalls.mtbf), ..stalls }),
+            rollouts: platform.rollouts.as_ref().map(|rollouts| compressed(rollouts.every)),
+            images_placed: platform::images_placed(platform.pool.as_ref()),
+            host_types: platform::host_types(scenario),
+            pools: pools
+                .into_iter()
+                .map(|(terms, claim)| PoolClaim { claim, paused: terms.paused })
+                .collect(),
+            identity: governance.identity.clone().map(|identity| Identity {
+                lifetime: identity.lifetime.map(compressed),
+                ..identity
+            }),
+            telemetry_cpu: 1.0 + governance.telemetry.as_ref().map_or(0.0, |t| t.cpu_share.0),
+            archive_restore: platform
+                .archive
+                .as_ref()
+                .map_or(Dist::constant(Span::ZERO), |archive| archive.restore.clone()),
+            full_snapshots: platform
+                .isolation
+                .tier()
+                .snapshot
+                .as_ref()
+                .is_some_and(Snapshot::is_full),
+            measures_a_span: matches!(scenario.experiment.measure, Measure::For(_)),
+            classes,
+            tenants,
             long_above: models.iter().map(long_above).collect(),
             models,
             tier: scenario.platform.isolation.tier().clone(),
-            control: ControlConfig::new(&scenario.platform, options.compression),
             policies: governance
                 .policies
                 .values()
@@ -179,6 +276,11 @@ impl Setup {
     /// Mean arrivals per time, if arrivals have a rate; compressed.
     pub fn mean_rate(&self) -> Option<Rate> {
         self.arrivals.mean_rate()
+    }
+
+    /// The number of a class's tenant.
+    pub fn tenant_of(&self, class: crate::workload::plan::ClassId) -> usize {
+        usize::from(self.classes[usize::from(class.0)].tenant)
     }
 
     /// Where plans come from.
@@ -236,15 +338,24 @@ fn check_idle(scenario: &Scenario) -> Result<(), SetupError> {
     Ok(())
 }
 
-fn classes(workload: &Workload) -> Vec<ClassTerms> {
+fn classes(scenario: &Scenario, tenants: &[TenantTerms]) -> Vec<ClassTerms> {
+    let overhead = scenario.platform.isolation.tier().memory_overhead;
+    let number = |class: &Class| {
+        let name = class.tenant.as_deref().unwrap_or(DEFAULT_NAME);
+        tenants.iter().position(|tenant| tenant.name == name).unwrap_or(0) as u16
+    };
     let terms = |name: &str, class: &Class| ClassTerms {
         name: name.to_owned(),
         vcpu: class.sandbox.vcpu,
         micro_vcpu: (class.sandbox.vcpu.0 * MICRO).round() as i64,
         memory: class.sandbox.memory,
+        reserved: class.sandbox.memory + overhead,
+        tenant: number(class),
+        priority: class.priority,
         abandon: class.abandon.0,
         share: class.share.map_or(1.0, |share| share.0),
     };
+    let workload = &scenario.workload;
     if workload.classes.is_empty() {
         return vec![terms(DEFAULT_NAME, &Class::default())];
     }
@@ -277,7 +388,7 @@ fn by_load(scenario: &Scenario, load: &Load, plans: &Plans) -> Result<ArrivalPro
     let length = match plans {
         Plans::Drawn(drawn) => drawn.mean_planned_length(&scenario.models)?,
         Plans::Recorded(sessions) => {
-            let classes = classes(&scenario.workload);
+            let classes = classes(scenario, &[]);
             let vcpu = |plan: &SessionPlan| classes[usize::from(plan.class.0)].vcpu;
             crate::workload::length::of_recorded(sessions, &scenario.models, vcpu)?
         }

@@ -1,199 +1,55 @@
-//! The machine itself: one small state for each session, one queue, one bucket.
+//! The machine itself: the life of each session's sandbox, from its first turn to its end.
 
-use super::ControlConfig;
-use super::bucket::Bucket;
+use super::effect::{Effect, Start, TimerKind};
+use super::entry::{Entry, State};
+use super::pool::Pool;
 use super::queue::Queue;
+use super::room::{Room, Store};
+use super::{ClassPolicy, ControlConfig};
 use crate::scenario::types::IdleThen;
-use crate::units::{Span, Time};
+use crate::units::{Bytes, Span, Time};
 
-/// How a sandbox comes to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// From nothing.
-    Boot,
-    /// From the session's snapshot.
-    Restore,
-}
-
-/// Which of a session's timers; at most one runs at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimerKind {
-    /// The sandbox has been silent.
-    Idle,
-    /// The request has waited.
-    Queue,
-    /// The snapshot has been kept.
-    Retention,
-}
-
-/// What the platform does. Sessions are named by the caller's slot numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// The request joined the queue.
-    Queued {
-        /// Who waits.
-        id: u32,
-    },
-    /// The request got a slot, at once or from the queue; its start follows.
-    Granted {
-        /// Who got it.
-        id: u32,
-        /// What will be done with it.
-        start: Start,
-    },
-    /// Boot or restore a sandbox: try number `attempt`, from 0.
-    Begin {
-        /// For whom.
-        id: u32,
-        /// From what.
-        start: Start,
-        /// Tries of this start before this one.
-        attempt: u32,
-    },
-    /// The sandbox runs and the turn can go on.
-    Ready {
-        /// Whose turn.
-        id: u32,
-    },
-    /// Save the sandbox; it holds its slot until that is done.
-    Save {
-        /// Whose sandbox.
-        id: u32,
-    },
-    /// The sandbox was saved, is gone, and its snapshot replaces any older one.
-    Hibernated {
-        /// Whose sandbox.
-        id: u32,
-    },
-    /// The session asked while it was being saved: let it ask again, behind those who asked.
-    AskAgain {
-        /// Who asked.
-        id: u32,
-    },
-    /// Destroy the sandbox: its slot is free.
-    Destroy {
-        /// Whose sandbox.
-        id: u32,
-    },
-    /// Destroy the sandbox because it was idle, its state lost.
-    Kill {
-        /// Whose sandbox.
-        id: u32,
-    },
-    /// Delete the snapshot.
-    DropSnapshot {
-        /// Whose snapshot.
-        id: u32,
-        /// Whether it ran out of its retention.
-        expired: bool,
-    },
-    /// Every restore failed; what it held is lost and a cold boot follows.
-    StateLost {
-        /// Whose state.
-        id: u32,
-    },
-    /// The request left the queue after its timeout or was not let in.
-    TurnedAway {
-        /// Who.
-        id: u32,
-        /// Whether the session ever had a sandbox (it failed) or not (it was rejected).
-        had_sandbox: bool,
-    },
-    /// Every try of the boot failed: the session fails.
-    StartFailed {
-        /// Whose boot.
-        id: u32,
-    },
-    /// Start the session's timer.
-    SetTimer {
-        /// Whose timer.
-        id: u32,
-        /// Which.
-        kind: TimerKind,
-        /// From now.
-        after: Span,
-    },
-    /// Stop the session's timer.
-    ClearTimer {
-        /// Whose timer.
-        id: u32,
-    },
-    /// Nothing of the session is left on the platform: its number may be used again.
-    Gone {
-        /// Whose.
-        id: u32,
-    },
-    /// Serve the queue at this instant, after all that frees.
-    ServeSoon,
-    /// Serve the queue when the bucket has its token.
-    ServeAt {
-        /// When that is.
-        at: Time,
-    },
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
-    /// No sandbox, no snapshot to come back from.
-    #[default]
-    None,
-    Queued {
-        start: Start,
-        ticket: u64,
-    },
-    Starting {
-        start: Start,
-        attempt: u32,
-    },
-    Busy,
-    Idle,
-    Saving {
-        wanted: bool,
-    },
-    Hibernated,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Entry {
-    state: State,
-    had_sandbox: bool,
-    has_snapshot: bool,
-    over: bool,
-    timer: bool,
-}
-
-/// The control machine of an elastic platform.
+/// The control machine of a platform.
 #[derive(Debug)]
 pub struct Control {
-    config: ControlConfig,
-    entries: Vec<Entry>,
-    queue: Queue,
-    bucket: Option<Bucket>,
-    held: u64,
-    serving: bool,
-    token_due: Option<Time>,
+    pub(super) config: ControlConfig,
+    pub(super) entries: Vec<Entry>,
+    pub(super) queue: Queue,
+    /// Places of pools that wait for a slot, behind all sessions.
+    pub(super) refills: std::collections::VecDeque<u32>,
+    pub(super) room: Room,
+    pub(super) pools: Vec<Pool>,
+    pub(super) store: Store,
+    pub(super) serving: bool,
+    pub(super) token_due: Option<Time>,
+    /// The control plane grants nothing.
+    pub(super) stalled: bool,
 }
 
 impl Control {
     /// A platform with nothing on it.
     pub fn new(config: ControlConfig) -> Self {
-        let bucket = config
-            .create_rate
-            .map(|(limit, window)| Bucket::new(limit, window, config.compression));
+        let tenants = config.tenants.max(1);
         Control {
-            config,
             entries: Vec::new(),
-            queue: Queue::default(),
-            bucket,
-            held: 0,
+            queue: Queue::new(config.weights.as_deref()),
+            refills: std::collections::VecDeque::new(),
+            room: Room::new(&config.room, tenants, config.compression),
+            pools: config.pools.iter().map(|terms| Pool::new(terms.clone())).collect(),
+            store: Store { quota: config.storage_quota, held: 0 },
             serving: false,
             token_due: None,
+            stalled: false,
+            config,
         }
     }
 
-    /// Slots held.
-    pub fn slots_held(&self) -> u64 {
-        self.held
+    /// Time 0: the first hosts are up, and pools begin to fill.
+    pub fn open(&mut self, out: &mut Vec<Effect>) {
+        self.room.open(out);
+        for pool in 0..self.pools.len() {
+            self.refill(Time::ZERO, pool as u16, out);
+        }
     }
 
     /// Requests in the queue.
@@ -201,36 +57,45 @@ impl Control {
         self.queue.len()
     }
 
-    /// Whether the session holds a slot.
-    pub fn holds_slot(&self, id: u32) -> bool {
-        matches!(
-            self.entries[id as usize].state,
-            State::Starting { .. } | State::Busy | State::Idle | State::Saving { .. }
-        )
+    /// Slots held on an elastic platform; `None` on hosts.
+    pub fn slots_held(&self) -> Option<u64> {
+        self.room.slots_held()
     }
 
-    /// A new session takes the number `id`.
-    pub fn admit(&mut self, id: u32) {
+    /// Whether the session or place holds a slot.
+    pub fn holds_slot(&self, id: u32) -> bool {
+        self.entries[id as usize].holds_slot()
+    }
+
+    /// A new session of `class` takes the number `id`.
+    pub fn admit(&mut self, id: u32, class: u16) {
         let index = id as usize;
         if index >= self.entries.len() {
             self.entries.resize(index + 1, Entry::default());
         }
-        self.entries[index] = Entry::default();
+        self.entries[index] = Entry { class, ..Entry::default() };
     }
 
     /// An abandoned session's snapshot that was there before the start; it expires after
     /// `residual`.
-    pub fn seed_snapshot(&mut self, id: u32, residual: Span, out: &mut Vec<Effect>) {
-        self.admit(id);
-        let entry = Entry {
-            state: State::Hibernated,
-            had_sandbox: true,
-            has_snapshot: true,
-            over: true,
-            timer: false,
-        };
-        self.entries[id as usize] = entry;
-        self.set_timer(id, TimerKind::Retention, residual, out);
+    pub fn seed_snapshot(&mut self, id: u32, class: u16, residual: Span, out: &mut Vec<Effect>) {
+        self.admit(id, class);
+        let entry = &mut self.entries[id as usize];
+        entry.state = State::Hibernated;
+        (entry.had_sandbox, entry.has_snapshot, entry.over) = (true, true, true);
+        let age = self.config.retention.map_or(Span::ZERO, |r| r.saturating_sub(residual));
+        match self.config.archive_after {
+            Some(after) if after > age && after.saturating_sub(age) < residual => {
+                self.entries[id as usize].archives = true;
+                self.set_timer(id, TimerKind::Archive, after.saturating_sub(age), out);
+            }
+            after => {
+                if after.is_some_and(|after| after <= age) {
+                    out.push(Effect::Archive { id });
+                }
+                self.set_timer(id, TimerKind::Retention, residual, out);
+            }
+        }
     }
 
     /// A turn begins and needs its sandbox.
@@ -248,10 +113,12 @@ impl Control {
                 self.clear_timer(id, out);
                 self.request(now, id, Start::Restore, out);
             }
-            State::None => self.request(now, id, Start::Boot, out),
-            State::Queued { .. } | State::Starting { .. } | State::Busy => {
-                unreachable!("a session asks for its sandbox once a turn")
+            State::None => {
+                if !self.claim(now, id, out) {
+                    self.request(now, id, Start::Boot, out);
+                }
             }
+            _ => unreachable!("a session asks for its sandbox once a turn"),
         }
     }
 
@@ -275,12 +142,15 @@ impl Control {
         self.entries[id as usize].over = true;
         self.clear_timer(id, out);
         match self.entries[id as usize].state {
-            State::Queued { .. } => self.queue.leave(),
-            State::Starting { .. } | State::Busy | State::Idle | State::Saving { .. } => {
-                out.push(Effect::Destroy { id });
-                self.free_slot(out);
-            }
+            State::Queued { .. } => self.leave_queue(id, out),
             State::None | State::Hibernated => {}
+            state => {
+                if let State::Starting { .. } = state {
+                    self.start_over(id, out);
+                }
+                out.push(Effect::Destroy { id });
+                self.free_slot(id, out);
+            }
         }
         self.drop_snapshot(id, false, out);
         self.entries[id as usize].state = State::None;
@@ -288,10 +158,14 @@ impl Control {
     }
 
     /// A boot or restore ended.
-    pub fn started(&mut self, id: u32, succeeded: bool, out: &mut Vec<Effect>) {
+    pub fn started(&mut self, now: Time, id: u32, succeeded: bool, out: &mut Vec<Effect>) {
         let State::Starting { start, attempt } = self.entries[id as usize].state else {
             unreachable!("only what was begun can end")
         };
+        self.start_over(id, out);
+        if self.entries[id as usize].place {
+            return self.place_made(now, id, succeeded, out);
+        }
         if succeeded {
             let entry = &mut self.entries[id as usize];
             entry.state = State::Busy;
@@ -303,8 +177,19 @@ impl Control {
             out.push(Effect::StateLost { id });
             self.begin(id, Start::Boot, 0, out);
         } else {
+            // Its slot is held until the session, which fails, is closed.
+            self.entries[id as usize].state = State::Busy;
             out.push(Effect::StartFailed { id });
         }
+    }
+
+    /// A pool's sandbox is the session's.
+    pub fn claimed(&mut self, id: u32, out: &mut Vec<Effect>) {
+        let entry = &mut self.entries[id as usize];
+        debug_assert_eq!(entry.state, State::Claiming);
+        entry.state = State::Busy;
+        entry.had_sandbox = true;
+        out.push(Effect::Ready { id });
     }
 
     /// A snapshot is done.
@@ -316,11 +201,11 @@ impl Control {
         entry.state = State::Hibernated;
         entry.has_snapshot = true;
         out.push(Effect::Hibernated { id });
-        self.free_slot(out);
+        self.free_slot(id, out);
         if wanted {
             out.push(Effect::AskAgain { id });
-        } else if let Some(retention) = self.config.retention {
-            self.set_timer(id, TimerKind::Retention, retention, out);
+        } else {
+            self.keep_snapshot(id, out);
         }
     }
 
@@ -331,7 +216,7 @@ impl Control {
         };
         out.push(Effect::Destroy { id });
         out.push(Effect::StateLost { id });
-        self.free_slot(out);
+        self.free_slot(id, out);
         self.entries[id as usize].state = State::None;
         self.drop_snapshot(id, false, out);
         if self.entries[id as usize].over {
@@ -341,8 +226,8 @@ impl Control {
         }
     }
 
-    /// The session's timer fired.
-    pub fn timer(&mut self, id: u32, out: &mut Vec<Effect>) {
+    /// The timer of a session or place fired.
+    pub fn timer(&mut self, now: Time, id: u32, out: &mut Vec<Effect>) {
         self.entries[id as usize].timer = false;
         match self.entries[id as usize].state {
             State::Idle if self.config.idle_then == IdleThen::Hibernate => {
@@ -352,141 +237,92 @@ impl Control {
             State::Idle => {
                 self.entries[id as usize].state = State::None;
                 out.push(Effect::Kill { id });
-                self.free_slot(out);
+                self.free_slot(id, out);
                 self.gone_if_over(id, out);
             }
             State::Queued { .. } => {
-                self.queue.leave();
+                self.leave_queue(id, out);
                 self.entries[id as usize].state = State::None;
-                out.push(Effect::TurnedAway {
-                    id,
-                    had_sandbox: self.entries[id as usize].had_sandbox,
-                });
+                let had_sandbox = self.entries[id as usize].had_sandbox;
+                out.push(Effect::TurnedAway { id, had_sandbox });
             }
+            State::Hibernated if self.entries[id as usize].archives => self.archive(id, out),
             State::Hibernated => {
                 self.entries[id as usize].state = State::None;
                 self.drop_snapshot(id, true, out);
                 self.gone_if_over(id, out);
             }
-            State::None | State::Starting { .. } | State::Busy | State::Saving { .. } => {
-                unreachable!("no timer runs in this state")
+            State::Pooled => self.place_expired(now, id, out),
+            _ => unreachable!("no timer runs in this state"),
+        }
+    }
+
+    /// The snapshot goes to the archive, where it lies for the rest of its retention.
+    fn archive(&mut self, id: u32, out: &mut Vec<Effect>) {
+        self.entries[id as usize].archives = false;
+        out.push(Effect::Archive { id });
+        let after = self.config.archive_after.expect("what archives has a time for it");
+        if let Some(retention) = self.config.retention {
+            self.set_timer(id, TimerKind::Retention, retention.saturating_sub(after), out);
+        }
+    }
+
+    /// The bytes of all snapshots in the first store are now so many.
+    pub fn stored(&mut self, bytes: Bytes, out: &mut Vec<Effect>) {
+        let was_full = self.store.is_full();
+        self.store.held = bytes.0;
+        if was_full && !self.store.is_full() {
+            self.serve_soon(out);
+        }
+    }
+
+    /// A snapshot that is not in use waits for its archiving, and then for its end.
+    pub(super) fn keep_snapshot(&mut self, id: u32, out: &mut Vec<Effect>) {
+        let retention = self.config.retention;
+        match self.config.archive_after {
+            Some(after) if retention.is_none_or(|retention| after < retention) => {
+                self.entries[id as usize].archives = true;
+                self.set_timer(id, TimerKind::Archive, after, out);
+            }
+            _ => {
+                if let Some(retention) = retention {
+                    self.set_timer(id, TimerKind::Retention, retention, out);
+                }
             }
         }
     }
 
-    /// Serves the queue; called at the instant that [`Effect::ServeSoon`] or [`Effect::ServeAt`]
-    /// named.
-    pub fn serve(&mut self, now: Time, out: &mut Vec<Effect>) {
-        self.serving = false;
-        if self.token_due.is_some_and(|due| due <= now) {
-            self.token_due = None;
-        }
-        loop {
-            let entries = &self.entries;
-            let holds = |id: u32, held: u64| matches!(entries[id as usize].state, State::Queued { ticket, .. } if ticket == held);
-            let Some(id) = self.queue.head(holds) else { return };
-            if !self.has_slot() {
-                return;
-            }
-            if let Err(at) = self.take_token(now) {
-                self.await_token(at, out);
-                return;
-            }
-            self.queue.pop();
-            let State::Queued { start, .. } = self.entries[id as usize].state else {
-                unreachable!("the head of the queue waits")
-            };
-            self.clear_timer(id, out);
-            self.grant(id, start, out);
-        }
+    pub(super) fn policy(&self, id: u32) -> ClassPolicy {
+        self.config.classes[usize::from(self.entries[id as usize].class)]
     }
 
-    fn request(&mut self, now: Time, id: u32, start: Start, out: &mut Vec<Effect>) {
-        let mut token_at = None;
-        if self.queue.len() == 0 && self.has_slot() {
-            match self.take_token(now) {
-                Ok(()) => return self.grant(id, start, out),
-                Err(at) => token_at = at,
-            }
-        }
-        if self.config.queue_capacity.is_some_and(|capacity| self.queue.len() >= capacity) {
-            let had_sandbox = self.entries[id as usize].had_sandbox;
-            self.entries[id as usize].state = State::None;
-            out.push(Effect::TurnedAway { id, had_sandbox });
-            return;
-        }
-        let ticket = self.queue.join(id);
-        self.entries[id as usize].state = State::Queued { start, ticket };
-        out.push(Effect::Queued { id });
-        if let Some(timeout) = self.config.queue_timeout {
-            self.set_timer(id, TimerKind::Queue, timeout, out);
-        }
-        if token_at.is_some() {
-            self.await_token(token_at, out);
-        }
-    }
-
-    fn has_slot(&self) -> bool {
-        self.config.slots.is_none_or(|slots| self.held < slots)
-    }
-
-    fn take_token(&mut self, now: Time) -> Result<(), Option<Time>> {
-        self.bucket.as_mut().map_or(Ok(()), |bucket| bucket.take(now, 1))
-    }
-
-    fn await_token(&mut self, at: Option<Time>, out: &mut Vec<Effect>) {
-        if let Some(at) = at
-            && self.token_due != Some(at)
-        {
-            self.token_due = Some(at);
-            out.push(Effect::ServeAt { at });
-        }
-    }
-
-    fn grant(&mut self, id: u32, start: Start, out: &mut Vec<Effect>) {
-        self.held += 1;
-        out.push(Effect::Granted { id, start });
-        self.begin(id, start, 0, out);
-    }
-
-    fn begin(&mut self, id: u32, start: Start, attempt: u32, out: &mut Vec<Effect>) {
-        self.entries[id as usize].state = State::Starting { start, attempt };
-        out.push(Effect::Begin { id, start, attempt });
-    }
-
-    fn free_slot(&mut self, out: &mut Vec<Effect>) {
-        debug_assert!(self.held > 0, "a slot that is freed was held");
-        self.held -= 1;
-        self.serve_soon(out);
-    }
-
-    fn serve_soon(&mut self, out: &mut Vec<Effect>) {
-        if self.queue.len() > 0 && !self.serving {
-            self.serving = true;
-            out.push(Effect::ServeSoon);
-        }
-    }
-
-    fn drop_snapshot(&mut self, id: u32, expired: bool, out: &mut Vec<Effect>) {
+    pub(super) fn drop_snapshot(&mut self, id: u32, expired: bool, out: &mut Vec<Effect>) {
         if std::mem::take(&mut self.entries[id as usize].has_snapshot) {
             out.push(Effect::DropSnapshot { id, expired });
         }
     }
 
-    fn gone_if_over(&mut self, id: u32, out: &mut Vec<Effect>) {
+    pub(super) fn gone_if_over(&mut self, id: u32, out: &mut Vec<Effect>) {
         if self.entries[id as usize].over {
             out.push(Effect::Gone { id });
         }
     }
 
-    fn set_timer(&mut self, id: u32, kind: TimerKind, after: Span, out: &mut Vec<Effect>) {
+    pub(super) fn set_timer(
+        &mut self,
+        id: u32,
+        kind: TimerKind,
+        after: Span,
+        out: &mut Vec<Effect>,
+    ) {
         if after != Span::MAX {
             self.entries[id as usize].timer = true;
             out.push(Effect::SetTimer { id, kind, after });
         }
     }
 
-    fn clear_timer(&mut self, id: u32, out: &mut Vec<Effect>) {
+    pub(super) fn clear_timer(&mut self, id: u32, out: &mut Vec<Effect>) {
+        self.entries[id as usize].archives = false;
         if std::mem::take(&mut self.entries[id as usize].timer) {
             out.push(Effect::ClearTimer { id });
         }

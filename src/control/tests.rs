@@ -1,7 +1,9 @@
 //! The control machine alone: events in, effects out, no simulator and no driver.
 
-use super::{Control, ControlConfig, Effect, Start, TimerKind};
-use crate::scenario::types::IdleThen;
+use super::{
+    ClassPolicy, Control, ControlConfig, Effect, ElasticTerms, RoomConfig, Start, TimerKind,
+};
+use crate::scenario::types::{CreateRate, IdleThen};
 use crate::units::{Span, Time};
 
 const IDLE: Span = Span::from_secs(10);
@@ -10,8 +12,15 @@ const RETENTION: Span = Span::from_secs(100);
 /// An elastic platform that hibernates, with `slots`.
 fn config(slots: Option<u64>) -> ControlConfig {
     ControlConfig {
-        slots,
-        create_rate: None,
+        room: RoomConfig::Elastic(ElasticTerms { slots, ..ElasticTerms::default() }),
+        classes: vec![ClassPolicy::default()],
+        tenants: 1,
+        tenant_limits: false,
+        weights: None,
+        pools: Vec::new(),
+        backfill: false,
+        archive_after: None,
+        storage_quota: None,
         queue_capacity: None,
         queue_timeout: None,
         idle_timeout: IDLE,
@@ -20,6 +29,18 @@ fn config(slots: Option<u64>) -> ControlConfig {
         attempts: 1,
         compression: 1.0,
     }
+}
+
+/// How many starts are under way beside one is not what these tests are about.
+fn apart(effect: Effect) -> Effect {
+    match effect {
+        Effect::Begin { id, start, attempt, .. } => begin(id, start, attempt),
+        other => other,
+    }
+}
+
+fn begin(id: u32, start: Start, attempt: u32) -> Effect {
+    Effect::Begin { id, start, attempt, beside: 0 }
 }
 
 fn seconds(s: u64) -> Time {
@@ -38,13 +59,13 @@ impl Bench {
     }
 
     fn admit(&mut self, ids: std::ops::Range<u32>) {
-        ids.for_each(|id| self.control.admit(id));
+        ids.for_each(|id| self.control.admit(id, 0));
     }
 
     /// What an event brings about.
     fn on(&mut self, event: impl FnOnce(&mut Control, &mut Vec<Effect>)) -> Vec<Effect> {
         event(&mut self.control, &mut self.out);
-        std::mem::take(&mut self.out)
+        std::mem::take(&mut self.out).into_iter().map(apart).collect()
     }
 
     fn acquire(&mut self, at: u64, id: u32) -> Vec<Effect> {
@@ -52,7 +73,7 @@ impl Bench {
     }
 
     fn started(&mut self, id: u32, ok: bool) -> Vec<Effect> {
-        self.on(|control, out| control.started(id, ok, out))
+        self.on(|control, out| control.started(Time::ZERO, id, ok, out))
     }
 
     fn release(&mut self, id: u32) -> Vec<Effect> {
@@ -60,7 +81,7 @@ impl Bench {
     }
 
     fn timer(&mut self, id: u32) -> Vec<Effect> {
-        self.on(|control, out| control.timer(id, out))
+        self.on(|control, out| control.timer(Time::ZERO, id, out))
     }
 
     fn saved(&mut self, id: u32) -> Vec<Effect> {
@@ -91,7 +112,7 @@ impl Bench {
 }
 
 fn granted(id: u32, start: Start) -> Vec<Effect> {
-    vec![Effect::Granted { id, start }, Effect::Begin { id, start, attempt: 0 }]
+    vec![Effect::Granted { id, start, host: 0 }, begin(id, start, 0)]
 }
 
 #[test]
@@ -105,7 +126,7 @@ fn a_life_from_boot_to_close() {
     // The next turn finds it running.
     assert_eq!(bench.acquire(5, id), [Effect::ClearTimer { id }, Effect::Ready { id }]);
     bench.hibernate(id);
-    assert_eq!(bench.control.slots_held(), 0);
+    assert_eq!(bench.control.slots_held(), Some(0));
     assert!(!bench.control.holds_slot(id));
     let mut back = vec![Effect::ClearTimer { id }];
     back.extend(granted(id, Start::Restore));
@@ -115,7 +136,7 @@ fn a_life_from_boot_to_close() {
     // The snapshot it came from is there until it is closed.
     let dropped = Effect::DropSnapshot { id, expired: false };
     assert_eq!(bench.close(id), [Effect::Destroy { id }, dropped, Effect::Gone { id }]);
-    assert_eq!(bench.control.slots_held(), 0);
+    assert_eq!(bench.control.slots_held(), Some(0));
 }
 
 #[test]
@@ -208,8 +229,14 @@ fn a_full_queue_turns_away_and_says_whom() {
 
 #[test]
 fn a_missing_token_says_when_to_serve_again() {
-    let rate = Some(("1/s".parse().expect("a rate"), Some(Span::from_secs(1))));
-    let mut bench = Bench::new(ControlConfig { create_rate: rate, ..config(None) });
+    let rate = Some(CreateRate {
+        limit: "1/s".parse().expect("a rate"),
+        window: Some(Span::from_secs(1)),
+    });
+    let mut bench = Bench::new(ControlConfig {
+        room: RoomConfig::Elastic(ElasticTerms { create_rate: rate, ..ElasticTerms::default() }),
+        ..config(None)
+    });
     bench.admit(0..3);
     bench.run(0);
     let due = Effect::ServeAt { at: seconds(1) };
@@ -226,7 +253,7 @@ fn a_missing_token_says_when_to_serve_again() {
 fn tries_are_counted_by_kind_and_a_lost_snapshot_boots_cold() {
     let mut bench = Bench::new(ControlConfig { attempts: 2, ..config(Some(1)) });
     let id = 0;
-    let begin = |start, attempt| Effect::Begin { id, start, attempt };
+    let begin = |start, attempt| begin(id, start, attempt);
     bench.admit(0..1);
     bench.run(id);
     bench.hibernate(id);
@@ -236,7 +263,7 @@ fn tries_are_counted_by_kind_and_a_lost_snapshot_boots_cold() {
     assert_eq!(bench.started(id, false), [begin(Start::Boot, 1)]);
     assert_eq!(bench.started(id, false), [Effect::StartFailed { id }]);
     // It held its slot all along.
-    assert_eq!(bench.control.slots_held(), 1);
+    assert_eq!(bench.control.slots_held(), Some(1));
     let dropped = Effect::DropSnapshot { id, expired: false };
     assert_eq!(bench.close(id), [Effect::Destroy { id }, dropped, Effect::Gone { id }]);
 }
@@ -298,7 +325,7 @@ fn an_abandoned_sandbox_is_killed_or_kept() {
         if ends {
             assert_eq!(bench.timer(id), [Effect::Kill { id }, Effect::Gone { id }]);
         }
-        assert_eq!(bench.control.slots_held(), u64::from(!ends));
+        assert_eq!(bench.control.slots_held(), Some(u64::from(!ends)));
     }
 }
 
@@ -306,9 +333,9 @@ fn an_abandoned_sandbox_is_killed_or_kept() {
 fn a_stocked_snapshot_only_expires() {
     let mut bench = Bench::new(config(None));
     let residual = Span::from_secs(7);
-    let seeded = bench.on(|control, out| control.seed_snapshot(3, residual, out));
+    let seeded = bench.on(|control, out| control.seed_snapshot(3, 0, residual, out));
     assert_eq!(seeded, [Effect::SetTimer { id: 3, kind: TimerKind::Retention, after: residual }]);
     let expired = Effect::DropSnapshot { id: 3, expired: true };
     assert_eq!(bench.timer(3), [expired, Effect::Gone { id: 3 }]);
-    assert_eq!(bench.control.slots_held(), 0);
+    assert_eq!(bench.control.slots_held(), Some(0));
 }

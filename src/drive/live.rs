@@ -23,6 +23,9 @@ use crate::units::{Bytes, Cores, Span, Time};
 /// Processes and threads that a sandbox may have.
 const PROCESSES: u64 = 256;
 
+/// A tool call of which nothing is known.
+const NO_REPORT: ToolReport = ToolReport { took: Span::ZERO, cpu: Span::ZERO, dirtied: Bytes(0) };
+
 /// Failures of which the text is kept; all are counted.
 const TROUBLES_KEPT: usize = 20;
 
@@ -311,7 +314,7 @@ impl Live {
             }
             Err(error) => {
                 self.trouble(&error);
-                ToolReport { took, cpu: Span::ZERO, dirtied: Bytes(0) }
+                ToolReport { took, ..NO_REPORT }
             }
         };
         self.place(job.id).reports[job.number as usize] = report;
@@ -468,11 +471,10 @@ impl Executor for Live {
         }
     }
 
-    fn run_tool(&mut self, now: Time, job: ToolJob) {
+    fn run_tool(&mut self, now: Time, job: ToolJob) -> bool {
         let place = self.place(job.id);
         if job.number == 0 {
-            let none = ToolReport { took: Span::ZERO, cpu: Span::ZERO, dirtied: Bytes(0) };
-            place.reports = vec![none; job.batch as usize];
+            place.reports = vec![NO_REPORT; job.batch as usize];
         }
         let sandbox = place.sandbox.expect("a session in a turn has a sandbox");
         let plan = job.plan;
@@ -497,10 +499,33 @@ impl Executor for Live {
                 .map_or_else(|_| clock.now(), |report| placed(report.received, zero));
             (at, Ended::Tool { job, begun, result })
         });
+        true
     }
 
     fn tool_report(&mut self, _now: Time, id: u32, number: u16) -> ToolReport {
         self.place(id).reports[number as usize]
+    }
+
+    fn claim(&mut self, _now: Time, place: u32, id: u32) {
+        let from = self.place(place);
+        let (sandbox, alive) = (from.sandbox.take(), from.alive.take());
+        let to = self.place(id);
+        (to.sandbox, to.alive) = (sandbox, alive);
+    }
+
+    fn abort(&mut self, now: Time, id: u32) {
+        // What is under way ends as that of one who is gone.
+        self.destroy(now, id);
+        let place = self.place(id);
+        place.epoch = place.epoch.wrapping_add(1);
+    }
+
+    fn host_up(&mut self, _host: u32, _kind: u16) {}
+
+    fn forget_images(&mut self) {}
+
+    fn pending(&self) -> usize {
+        self.pacer.len() + self.under_way as usize
     }
 
     fn gone(&mut self, id: u32) {

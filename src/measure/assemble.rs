@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::names::{Counter, Gauge, Holding, Metric};
+use super::names::{Counter, Gauge, Holding, HostHolding, Metric};
 use super::pool;
 use super::record::{
     GaugeRecord, IN_FLIGHT, IN_FLIGHT_AT_START, Kind, MetricRecord, Quality, ReplicationRecord,
@@ -10,12 +10,14 @@ use super::record::{
 };
 use super::recorder::{TokenUse, Totals};
 use super::scorecard;
-use crate::billing::{Cost, LongTokens, Phases, Rates, TokenLedger, Usage};
-use crate::scenario::types::Scenario;
+use crate::billing::{Cost, HostLedger, LongTokens, Phases, Rates, TokenLedger, Usage};
+use crate::scenario::types::{Capacity, HostType, Scenario};
 
 const GIB: f64 = 1_073_741_824.0;
 /// Holdings count vCPUs in millionths.
 const PER_VCPU: f64 = 1e6;
+/// Seconds in the billing month: 30 days.
+const MONTH_SECONDS: f64 = 30.0 * 86_400.0;
 
 /// What a record is made from.
 #[derive(Clone, Debug)]
@@ -91,7 +93,8 @@ fn replication(totals: &Totals, scenario: &Scenario, models: &[String]) -> Repli
         .iter()
         .map(|metric| (metric.name().to_owned(), pool::replication_metric(totals.metric(*metric))));
     let gauges = Gauge::ALL.iter().map(|gauge| {
-        (gauge.name().to_owned(), pool::replication_gauge(gauge.unit(), totals.gauge(*gauge)))
+        let record = pool::replication_gauge(gauge.unit(), gauge.scale(), totals.gauge(*gauge));
+        (gauge.name().to_owned(), record)
     });
     ReplicationRecord {
         counters: replication_counters(totals),
@@ -161,16 +164,74 @@ fn usage(totals: &Totals, scenario: &Scenario, models: &[String]) -> Usage {
             starting: held(Holding::VcpuStarting) / PER_VCPU,
             turn: held(Holding::VcpuTurn) / PER_VCPU,
             idle: held(Holding::VcpuIdle) / PER_VCPU,
+            pool_starting: held(Holding::VcpuPoolStarting) / PER_VCPU,
+            pool: held(Holding::VcpuPool) / PER_VCPU,
         },
         gib_seconds: Phases {
             starting: held(Holding::MemoryStarting) / GIB,
             turn: held(Holding::MemoryTurn) / GIB,
             idle: held(Holding::MemoryIdle) / GIB,
+            pool_starting: held(Holding::MemoryPoolStarting) / GIB,
+            pool: held(Holding::MemoryPool) / GIB,
         },
         cpu_seconds_served: totals.cpu_served.seconds(),
         snapshot_byte_seconds: totals.gauge(Gauge::SnapshotBytes).integral(),
+        archived_byte_seconds: totals.gauge(Gauge::SnapshotArchivedBytes).integral(),
+        snapshots_put: totals.counter(Counter::Snapshots) as f64,
+        snapshots_got: totals.counter(Counter::Restores) as f64,
+        telemetry_bytes: telemetry_bytes(totals, scenario),
+        management_seconds: management_seconds(totals, scenario),
+        hosts: hosts(totals, scenario),
         tokens: tokens.collect(),
     }
+}
+
+/// Bytes of an event for each session, turn, try of a model call, tool call and policy check.
+fn telemetry_bytes(totals: &Totals, scenario: &Scenario) -> f64 {
+    let Some(telemetry) = &scenario.platform.governance.telemetry else { return 0.0 };
+    let events: u64 = [
+        Counter::SessionsArrived,
+        Counter::Turns,
+        Counter::ModelAttempts,
+        Counter::ToolCalls,
+        Counter::PolicyChecks,
+    ]
+    .into_iter()
+    .map(|counter| totals.counter(counter))
+    .sum();
+    events as f64 * telemetry.bytes_per_event.0 as f64
+}
+
+/// Policies × changes in the measured time × time per change × interfaces, seconds of work.
+fn management_seconds(totals: &Totals, scenario: &Scenario) -> f64 {
+    let governance = &scenario.platform.governance;
+    let Some(management) = &governance.management else { return 0.0 };
+    let months = totals.measured().seconds() / MONTH_SECONDS;
+    governance.policies.len() as f64
+        * management.changes_per_month.0
+        * months
+        * management.time_per_change.seconds()
+        * management.interfaces.0
+}
+
+fn hosts(totals: &Totals, scenario: &Scenario) -> IndexMap<String, HostLedger> {
+    let Capacity::Hosts(hosts) = &scenario.platform.capacity else { return IndexMap::new() };
+    let ledger = |((name, host), held): ((&str, &HostType), &[_; HostHolding::COUNT])| {
+        let of = |holding: HostHolding| {
+            let gauge: &crate::stats::TimeWeighted = &held[holding as usize];
+            gauge.integral()
+        };
+        let ledger = HostLedger {
+            up_seconds: of(HostHolding::Up),
+            boot_seconds: of(HostHolding::Booting),
+            reserved_byte_seconds: of(HostHolding::Reserved),
+            idle_byte_seconds: of(HostHolding::Idle),
+            pool_byte_seconds: of(HostHolding::Pool),
+            memory_bytes: host.memory.0 as f64 * host.overcommit.memory.0,
+        };
+        (name.to_owned(), ledger)
+    };
+    hosts.types().into_iter().zip(&totals.host_holdings).map(ledger).collect()
 }
 
 fn long_tokens(above: u64, used: TokenUse) -> LongTokens {

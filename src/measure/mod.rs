@@ -14,6 +14,6 @@ mod tests;
 
 pub use assemble::RunInput;
 pub use estimate::{Estimate, Spread};
-pub use names::{Counter, Gauge, Holding, Metric};
+pub use names::{Counter, Gauge, Holding, HostHolding, Metric};
 pub use pool::metric_record;
 pub use recorder::{Recorder, SeriesPoint, TokenUse, Totals, TurnSample};

@@ -55,10 +55,14 @@ named! {
         PoolClaims = "pool_claims",
         /// Restores that succeeded.
         Restores = "restores",
+        /// Ready pool sandboxes that were not claimed in time, or were of an old version.
+        PoolExpired = "pool_expired",
         /// Snapshots taken.
         Snapshots = "snapshots",
         /// Snapshots that ran out of their retention.
         SnapshotsExpired = "snapshots_expired",
+        /// Snapshots moved to the archive.
+        SnapshotsArchived = "snapshots_archived",
         /// Idle sandboxes killed.
         Kills = "kills",
         /// Tries of boots that failed.
@@ -67,6 +71,12 @@ named! {
         RestoreFailures = "restore_failures",
         /// Sessions under way whose state was lost.
         StateLost = "state_lost",
+        /// Sessions under way that went back to their snapshot.
+        StateRolledBack = "state_rolled_back",
+        /// Tool calls killed because there was no memory for them.
+        OomKills = "oom_kills",
+        /// Turns that ended unfinished by such a call.
+        TurnsFailed = "turns_failed",
         /// Sandboxes made: slots granted.
         SandboxesMade = "sandboxes_made",
         /// Sandboxes destroyed, hibernated ones too.
@@ -81,6 +91,22 @@ named! {
         ContextTruncations = "context_truncations",
         /// Policy checks.
         PolicyChecks = "policy_checks",
+        /// Identities issued.
+        IdentitiesIssued = "identities_issued",
+        /// Sessions that failed by their tenant's daily tokens.
+        TokenQuotaFailures = "token_quota_failures",
+        /// Hosts started after time 0, and not after a crash.
+        HostStarts = "host_starts",
+        /// Hosts stopped.
+        HostStops = "host_stops",
+        /// Hosts that crashed, in outages too.
+        HostCrashes = "host_crashes",
+        /// Outages of zones.
+        ZoneOutages = "zone_outages",
+        /// Stalls of the control plane.
+        Stalls = "stalls",
+        /// New versions of the agent.
+        Rollouts = "rollouts",
     }
 }
 
@@ -101,6 +127,12 @@ named! {
         PoolClaim = "pool_claim",
         /// The successful try of a restore.
         Restore = "restore",
+        /// The same where the snapshot held memory.
+        RestoreMemory = "restore_memory",
+        /// The same where it held files only.
+        RestoreFilesystem = "restore_filesystem",
+        /// The same where it came from the archive.
+        RestoreArchived = "restore_archived",
         /// The successful try of a snapshot.
         Snapshot = "snapshot",
         /// A tool call, from after its policies.
@@ -139,8 +171,16 @@ named! {
         SandboxesHibernated = "sandboxes_hibernated",
         /// Requests waiting for a slot.
         QueueLength = "queue_length",
-        /// Bytes of stored snapshots.
+        /// Hosts that are up.
+        HostsUp = "hosts_up",
+        /// Cores of hosts that serve tool work; counted in billionths.
+        HostCpuBusy = "host_cpu_busy",
+        /// Memory of hosts that sandboxes hold, overhead included.
+        HostMemoryReserved = "host_memory_reserved",
+        /// Bytes of stored snapshots, archived ones apart.
         SnapshotBytes = "snapshot_bytes",
+        /// Bytes of archived snapshots.
+        SnapshotArchivedBytes = "snapshot_archived_bytes",
     }
 }
 
@@ -148,8 +188,19 @@ impl Gauge {
     /// The unit in the record.
     pub const fn unit(self) -> &'static str {
         match self {
-            Gauge::SnapshotBytes => "bytes",
+            Gauge::SnapshotBytes | Gauge::SnapshotArchivedBytes | Gauge::HostMemoryReserved => {
+                "bytes"
+            }
+            Gauge::HostCpuBusy => "cores",
             _ => "count",
+        }
+    }
+
+    /// What one step of the whole number that is kept comes to in the unit of the record.
+    pub const fn scale(self) -> f64 {
+        match self {
+            Gauge::HostCpuBusy => 1e-9,
+            _ => 1.0,
         }
     }
 }
@@ -163,11 +214,35 @@ named! {
         VcpuTurn = "vcpu_turn",
         /// vCPUs of idle sandboxes.
         VcpuIdle = "vcpu_idle",
+        /// vCPUs of pool sandboxes being booted.
+        VcpuPoolStarting = "vcpu_pool_starting",
+        /// vCPUs of ready pool sandboxes; paused ones hold none.
+        VcpuPool = "vcpu_pool",
         /// Memory of sandboxes being booted or restored.
         MemoryStarting = "memory_starting",
         /// Memory of sandboxes in a turn.
         MemoryTurn = "memory_turn",
         /// Memory of idle sandboxes.
         MemoryIdle = "memory_idle",
+        /// Memory of pool sandboxes being booted.
+        MemoryPoolStarting = "memory_pool_starting",
+        /// Memory of ready pool sandboxes.
+        MemoryPool = "memory_pool",
+    }
+}
+
+named! {
+    /// What hosts of one type are billed by.
+    HostHolding {
+        /// Hosts that are up.
+        Up = "up",
+        /// Hosts that boot.
+        Booting = "booting",
+        /// Bytes that sandboxes hold.
+        Reserved = "reserved",
+        /// The part of them that idle ones hold.
+        Idle = "idle",
+        /// The part of them that pools hold.
+        Pool = "pool",
     }
 }

@@ -118,14 +118,14 @@ fn quantile_interval(all: &Summary, replications: &[&Summary], q: f64) -> Option
     Some([(nanos.low / NANOS).max(0.0), nanos.high / NANOS])
 }
 
-/// One replication's gauge.
-pub(super) fn replication_gauge(unit: &str, gauge: &TimeWeighted) -> GaugeRecord {
+/// One replication's gauge, of which one step is `scale` of the unit.
+pub(super) fn replication_gauge(unit: &str, scale: f64, gauge: &TimeWeighted) -> GaugeRecord {
     GaugeRecord {
         unit: unit.to_owned(),
-        mean: gauge.mean(),
-        min: gauge.min().map(|v| v as f64),
-        max: gauge.max().map(|v| v as f64),
-        integral: gauge.integral(),
+        mean: gauge.mean().map(|v| v * scale),
+        min: gauge.min().map(|v| v as f64 * scale),
+        max: gauge.max().map(|v| v as f64 * scale),
+        integral: gauge.integral() * scale,
         ci95: None,
     }
 }

@@ -1,6 +1,6 @@
 //! Observations in, one replication's totals out.
 
-use super::names::{Counter, Gauge, Holding, Metric};
+use super::names::{Counter, Gauge, Holding, HostHolding, Metric};
 use crate::stats::{Summary, TimeWeighted};
 use crate::units::{Span, Time};
 
@@ -34,6 +34,8 @@ pub struct Totals {
     pub gauges: Vec<TimeWeighted>,
     /// Held resources, integrated from the warm-up's end.
     pub holdings: Vec<TimeWeighted>,
+    /// Held resources of hosts by type, in the order of [`HostHolding::ALL`].
+    pub host_holdings: Vec<[TimeWeighted; HostHolding::COUNT]>,
     /// Tokens by model.
     pub tokens: Vec<TokenUse>,
     /// The part of them in calls that are priced as long ones, by model.
@@ -84,14 +86,15 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder for `models` models that measures from the start; [`Recorder::begin_measure`]
-    /// forgets what came before it.
-    pub fn new(models: usize) -> Self {
+    /// A recorder for so many models and host types that measures from the start;
+    /// [`Recorder::begin_measure`] forgets what came before it.
+    pub fn new(models: usize, host_types: usize) -> Self {
         let totals = Totals {
             counters: [0; Counter::COUNT],
             metrics: (0..Metric::COUNT).map(|_| Summary::durations()).collect(),
             gauges: (0..Gauge::COUNT).map(|_| TimeWeighted::new()).collect(),
             holdings: (0..Holding::COUNT).map(|_| TimeWeighted::new()).collect(),
+            host_holdings: (0..host_types).map(|_| Default::default()).collect(),
             tokens: vec![TokenUse::default(); models],
             long_tokens: vec![TokenUse::default(); models],
             cpu_served: Span::ZERO,
@@ -152,7 +155,7 @@ impl Recorder {
         self.totals.counters = [0; Counter::COUNT];
         self.totals.in_flight_at_start =
             u64::try_from(self.value(Gauge::SessionsOpen)).expect("no gauge is negative");
-        for gauge in self.totals.gauges.iter_mut().chain(&mut self.totals.holdings) {
+        for gauge in self.totals.integrals() {
             gauge.restart(at);
         }
     }
@@ -192,6 +195,12 @@ impl Recorder {
         self.totals.holdings[holding as usize].add(self.now, delta);
     }
 
+    /// A held resource of hosts of one type changes by `delta` now.
+    #[inline]
+    pub fn hold_host(&mut self, kind: u16, holding: HostHolding, delta: i64) {
+        self.totals.host_holdings[usize::from(kind)][holding as usize].add(self.now, delta);
+    }
+
     /// Present value of a gauge.
     pub fn value(&self, gauge: Gauge) -> i64 {
         self.totals.gauges[gauge as usize].value()
@@ -223,7 +232,7 @@ impl Recorder {
     pub fn finish(mut self, at: Time, events: u64) -> Totals {
         self.advance(at);
         let end = self.now;
-        for gauge in self.totals.gauges.iter_mut().chain(&mut self.totals.holdings) {
+        for gauge in self.totals.integrals() {
             gauge.advance(end);
         }
         self.totals.in_flight_at_end =
@@ -244,6 +253,11 @@ impl Recorder {
 }
 
 impl Totals {
+    fn integrals(&mut self) -> impl Iterator<Item = &mut TimeWeighted> {
+        let hosts = self.host_holdings.iter_mut().flatten();
+        self.gauges.iter_mut().chain(&mut self.holdings).chain(hosts)
+    }
+
     /// A counter's value.
     pub fn counter(&self, counter: Counter) -> u64 {
         self.counters[counter as usize]

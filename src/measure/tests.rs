@@ -33,7 +33,7 @@ fn at(seconds: u64) -> Time {
 /// cached) and 100 out, on one vCPU and 2 GiB from 30 s to 40 s, then idle to 60 s, then a snapshot
 /// of 1 GiB to the end. `turn` is the turn's length.
 fn totals(turn: Span) -> Totals {
-    let mut recorder = Recorder::new(1);
+    let mut recorder = Recorder::new(1, 0);
     recorder.warm_up();
     recorder.sample_series(at(20), Span::from_secs(40));
     recorder.begin_measure(at(20));
@@ -90,7 +90,7 @@ fn assemble(replications: &[Totals]) -> Run {
 /// `n` replications of `each` turns, turn k of replication r taking k + r milliseconds.
 fn many(n: u64, each: u64) -> Vec<Totals> {
     let one = |r: u64| {
-        let mut recorder = Recorder::new(1);
+        let mut recorder = Recorder::new(1, 0);
         for k in 1..=each {
             recorder.turn(k, Span::from_millis(k + r), Span::ZERO);
         }
@@ -202,7 +202,7 @@ fn quantiles_are_of_the_pool_and_have_intervals_where_there_is_enough() {
 
 #[test]
 fn what_overflows_a_histogram_is_told() {
-    let mut recorder = Recorder::new(1);
+    let mut recorder = Recorder::new(1, 0);
     recorder.turn(0, Span::from_secs(200 * 86_400), Span::ZERO);
     let run = assemble(&[recorder.finish(at(1), 0)]);
     assert!(
@@ -231,7 +231,7 @@ fn a_record_reads_back_and_refuses_another_schema() {
 
 #[test]
 fn a_measure_without_length_has_no_averages() {
-    let mut recorder = Recorder::new(1);
+    let mut recorder = Recorder::new(1, 0);
     recorder.begin_measure(at(5));
     let run = assemble(&[recorder.finish(at(5), 0)]);
     assert_eq!((run.gauges["queue_length"].mean, run.gauges["queue_length"].max), (None, None));

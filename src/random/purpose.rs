@@ -81,6 +81,14 @@ pub enum Purpose {
     HostCrash = 0x4a,
     /// Drift factor of a day. `session` 0; `index`: the day of virtual time.
     Drift = 0x4b,
+    /// What the archive adds to a restore. `index`: the restore attempt.
+    ArchiveRestore = 0x4c,
+    /// Time to a zone's outage. `session`: the zone; `index`: the outage, counted over all zones.
+    ZoneOutage = 0x4d,
+    /// Length of a zone's outage. Keyed as its time.
+    OutageLength = 0x4e,
+    /// Time to a stall of the control plane. `session` 0; `index`: the stall.
+    StallGap = 0x4f,
     /// Fixed part of a model call's latency. `index`: the attempt.
     ModelBase = 0x50,
     /// Model latency per input token. `index`: the attempt.
@@ -97,6 +105,8 @@ pub enum Purpose {
     IdentityLatency = 0x59,
     /// Reaching into a sandbox for a tool call. `index`: step · 64 + the call's number in its batch.
     ToolReach = 0x5a,
+    /// Length of a stall of the control plane. `session` 0; `index`: the stall.
+    StallLength = 0x5b,
     /// Residual life of a stock at a steady start. `session`: its number in the stock; `index` 0.
     SteadyResidual = 0x60,
     /// Bytes of a stock at a steady start. `session`: its number in the stock; `index` 0.

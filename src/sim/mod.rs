@@ -1,7 +1,10 @@
 //! The discrete-event simulator: the conduct of a platform in virtual time.
 
+mod cpu;
+mod host;
 mod pipe;
 mod share;
+mod tools;
 mod world;
 
 pub use world::snapshot_bytes;
@@ -10,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::conduct::{Conduct, Setup};
-use crate::measure::{Totals, TurnSample};
+use crate::measure::{Gauge, Totals, TurnSample};
 use crate::units::{Bytes, Span, Time};
 use crate::workload::plan::ClassId;
 use world::{Occurrence, World};
@@ -151,8 +154,13 @@ impl Run {
             let (now, occurrence) = self.world.pop().expect("an occurrence was seen to be due");
             match occurrence {
                 Occurrence::Conduct(event) => self.conduct.handle(now, event, &mut self.world),
-                Occurrence::Physical(physical) => self.world.step(now, physical),
+                Occurrence::Physical(physical) => {
+                    if let Some(event) = self.world.step(now, physical) {
+                        self.conduct.handle(now, event, &mut self.world);
+                    }
+                }
             }
+            self.note_cpu(now);
             self.events += 1;
             if self.events.is_multiple_of(EVENTS_PER_LOOK) && self.look(watch, now) {
                 self.end = now;
@@ -161,6 +169,17 @@ impl Run {
             self.end = now;
         }
         self.at_limit(horizon, limit, warm_at)
+    }
+
+    /// Cores of hosts are taken and given back in the physical parts.
+    #[inline]
+    fn note_cpu(&mut self, now: Time) {
+        let change = self.world.take_cpu_change();
+        if change != 0 {
+            let recorder = self.conduct.recorder();
+            recorder.advance(now);
+            recorder.shift(Gauge::HostCpuBusy, change);
+        }
     }
 
     /// Tells the watch how far it is; whether it says stop.

@@ -60,6 +60,12 @@ impl Pipe {
         if over { self.under_way.pop().map(|transfer| transfer.id) } else { None }
     }
 
+    /// The transfer of `id` ends unfinished.
+    pub fn remove(&mut self, now: Time, id: u32) {
+        self.advance(now);
+        self.under_way.retain(|transfer| transfer.id != id);
+    }
+
     /// When the next transfer ends, at the next whole nanosecond, if none begins before.
     pub fn next_end(&self) -> Option<Time> {
         let left = self.first_left()?;

@@ -42,6 +42,12 @@ impl Share {
         Some(self.running.remove(place).number)
     }
 
+    /// Cores that serve calls now, in billionths.
+    pub fn busy(&self) -> i64 {
+        let rates = self.running.iter().map(|call| self.rate(call));
+        (rates.sum::<f64>() * 1e9).round() as i64
+    }
+
     /// When the next CPU part ends, at the next whole nanosecond, if none begins before.
     pub fn next_end(&self) -> Option<Time> {
         let nanos = |call: &Running| (call.left.max(0.0) / self.rate(call) - 1e-6).ceil() as u64;
@@ -66,9 +72,9 @@ impl Share {
     }
 }
 
-/// How long `work` takes alone: shared work ends at the next whole nanosecond.
-pub(super) fn alone(work: Span, cores: f64, vcpu: f64) -> Span {
-    Span::from_nanos((work.nanos() as f64 / cores.min(vcpu) - 1e-6).ceil() as u64)
+/// How long `work` takes alone on so many cores: shared work ends at the next whole nanosecond.
+pub(super) fn alone(work: Span, cores: f64) -> Span {
+    Span::from_nanos((work.nanos() as f64 / cores - 1e-6).ceil() as u64)
 }
 
 #[cfg(test)]
@@ -97,9 +103,9 @@ mod tests {
     }
 
     #[test]
-    fn a_call_alone_is_capped_by_the_smaller_of_cores_and_vcpus() {
-        assert_eq!(alone(Span::from_secs(3), 4.0, 1.5), Span::from_secs(2));
-        assert_eq!(alone(Span::from_secs(3), 0.5, 1.5), Span::from_secs(6));
-        assert_eq!(alone(Span::from_nanos(1), 3.0, 3.0), Span::from_nanos(1));
+    fn a_call_alone_takes_its_work_over_its_cores() {
+        assert_eq!(alone(Span::from_secs(3), 1.5), Span::from_secs(2));
+        assert_eq!(alone(Span::from_secs(3), 0.5), Span::from_secs(6));
+        assert_eq!(alone(Span::from_nanos(1), 3.0), Span::from_nanos(1));
     }
 }

@@ -1,15 +1,16 @@
 //! The physical parts of a platform in virtual time: boot stages and their image cache, store
 //! bandwidth, tool work. It executes what the conduct wants.
 
-use super::pipe::Pipe;
-use super::share::{Share, alone};
+use super::host::{Flow, Host, HostShape};
+use super::tools::Batch;
 use crate::conduct::{
     ClassTerms, Event, Executor, Rank, SaveJob, SaveOutcome, Setup, StartJob, ToolJob, ToolReport,
 };
 use crate::control::Start;
+use crate::dist::Dist;
 use crate::engine::{EventQueue, Timer};
 use crate::random::{Draws, Purpose};
-use crate::scenario::types::Tier;
+use crate::scenario::types::{Image, Tier};
 use crate::units::{Bytes, Span, Time};
 
 /// What happens in the simulation.
@@ -26,92 +27,100 @@ pub enum Occurrence {
 pub enum Physical {
     /// A boot comes to its image stage.
     ImageDue(u32),
-    /// The fixed part of a snapshot or restore is over: its bytes flow.
+    /// The fixed part of a snapshot or restore is over, or a pull begins: its bytes flow.
     Flow(Direction, u32),
-    /// The next transfer of this direction ends.
-    Arrived(Direction),
+    /// The next transfer of this direction ends on this host.
+    Arrived(Direction, u32),
+    /// A tool call has passed its policies and asks for memory.
+    ToolAsks(u32, u16),
     /// A tool call's I/O wait is over and its CPU part begins beside others.
     CpuDue(u32, u16),
     /// The next CPU part in this sandbox ends.
-    CpuOver(u32),
+    SandboxCpu(u32),
+    /// The next CPU part on this host ends.
+    HostCpu(u32),
 }
 
-/// Which way bytes flow: writes and reads do not share.
+/// Which way bytes flow: they do not share with each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// Snapshots.
     Write,
     /// Restores.
     Read,
+    /// Images.
+    Pull,
 }
 
-/// Physical work under way for one session.
+/// Physical work under way for one session or place.
 #[derive(Debug, Default)]
-struct Work {
-    /// Boot stages after the image.
+pub(super) struct Work {
+    /// Boot stages after the image, or nothing.
     after_image: Span,
     image: Span,
-    fails: bool,
+    /// Bytes that flow next; of a snapshot also its size.
     bytes: f64,
     stored: Bytes,
-    calls: Vec<ToolRun>,
-    share: Share,
-    share_timer: Option<Timer>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct ToolRun {
-    from: Time,
-    cpu: Span,
-    cores: f64,
-    dirtied: Bytes,
+    /// The boot's, restore's or snapshot's next event.
+    timer: Option<Timer>,
+    pub host: u32,
+    fails: bool,
+    /// Which way its bytes flow now.
+    flowing: Option<Direction>,
+    pub batch: Option<Box<Batch>>,
 }
 
 /// The physical platform, and the clock.
 #[derive(Debug)]
 pub struct World {
     queue: EventQueue<Occurrence>,
-    tier: Tier,
-    classes: Vec<ClassTerms>,
+    pub(super) tier: Tier,
+    pub(super) classes: Vec<ClassTerms>,
     seed: u64,
     replication: u16,
-    /// End of the first image stage: known from when that stage begins.
-    image_cached_at: Option<Time>,
-    writes: Flow,
-    reads: Flow,
-    work: Vec<Work>,
+    /// Host types; none on an elastic platform.
+    shapes: Vec<HostShape>,
+    pub(super) hosts: Vec<Host>,
+    pub(super) work: Vec<Work>,
+    /// Batches of tool calls that are over, for those to come.
+    pub(super) spare: Vec<Box<Batch>>,
+    archive_restore: Dist<Span>,
+    /// What telemetry does to the CPU time of tool work.
+    pub(super) telemetry_cpu: f64,
+    /// The day whose drift is known, and that.
+    drift: (u64, f64),
+    /// Change of the busy cores of all hosts since it was last taken, in billionths.
+    pub(super) cpu_change: i64,
+    place_images: bool,
 }
 
-#[derive(Debug)]
-struct Flow {
-    pipe: Pipe,
-    timer: Option<Timer>,
-}
-
-impl Flow {
-    fn new(pipe: Pipe) -> Self {
-        Flow { pipe, timer: None }
-    }
-}
+const DAY: Span = Span::from_secs(86_400);
 
 impl World {
     /// A platform at time 0.
     pub fn new(setup: &Setup, replication: u16) -> Self {
-        let tier = setup.tier.clone();
-        let write = tier
-            .snapshot
-            .as_ref()
-            .map_or(crate::units::Bandwidth::UNLIMITED, |s| s.kind().bandwidth);
+        let shapes: Vec<HostShape> =
+            (0..setup.host_types.len()).map(|kind| HostShape::new(setup, Some(kind))).collect();
+        let hosts = if shapes.is_empty() {
+            vec![Host::new(HostShape::new(setup, None))]
+        } else {
+            Vec::new()
+        };
         World {
             queue: EventQueue::default(),
-            writes: Flow::new(Pipe::new(write)),
-            reads: Flow::new(Pipe::new(tier.restore.bandwidth)),
-            tier,
+            tier: setup.tier.clone(),
             classes: setup.classes.clone(),
             seed: setup.seed,
             replication,
-            image_cached_at: None,
+            shapes,
+            hosts,
             work: Vec::new(),
+            spare: Vec::new(),
+            archive_restore: setup.archive_restore.clone(),
+            telemetry_cpu: setup.telemetry_cpu,
+            drift: (u64::MAX, 1.0),
+            cpu_change: 0,
+            place_images: setup.images_placed,
         }
     }
 
@@ -125,45 +134,60 @@ impl World {
         self.queue.pop()
     }
 
-    /// Does a step of physical work.
-    pub fn step(&mut self, now: Time, physical: Physical) {
-        match physical {
-            Physical::ImageDue(id) => self.image_due(now, id),
-            Physical::Flow(direction, id) => {
-                let bytes = self.work[id as usize].bytes;
-                self.flow(direction).pipe.join(now, id, bytes);
-                self.reschedule(direction);
-            }
-            Physical::Arrived(direction) => self.arrived(now, direction),
-            Physical::CpuDue(id, number) => {
-                let work = &mut self.work[id as usize];
-                let call = work.calls[number as usize];
-                work.share.join(now, number, call.cores, call.cpu);
-                self.reschedule_share(id);
-            }
-            Physical::CpuOver(id) => {
-                self.work[id as usize].share_timer = None;
-                while let Some(number) = self.work[id as usize].share.take_ended(now) {
-                    self.conduct(now, Rank::Frees, Event::ToolEnded { id, number });
-                }
-                self.reschedule_share(id);
-            }
-        }
+    /// Change of the busy cores of all hosts since it was last taken, in billionths.
+    pub fn take_cpu_change(&mut self) -> i64 {
+        std::mem::take(&mut self.cpu_change)
     }
 
-    fn conduct(&mut self, at: Time, rank: Rank, event: Event) -> Timer {
+    /// Whether there are hosts whose cores are shared.
+    pub(super) fn has_hosts(&self) -> bool {
+        !self.shapes.is_empty()
+    }
+
+    /// Does a step of physical work; what the conduct is to handle at once.
+    pub fn step(&mut self, now: Time, physical: Physical) -> Option<Event> {
+        match physical {
+            Physical::ToolAsks(id, number) if !self.tool_asks(now, id, number) => {
+                return Some(Event::ToolKilled { id });
+            }
+            Physical::ToolAsks(..) => {}
+            Physical::ImageDue(id) => self.image_due(now, id),
+            Physical::Flow(direction, id) => self.flows(now, direction, id),
+            Physical::Arrived(direction, host) => self.arrived(now, direction, host),
+            Physical::CpuDue(id, number) => self.cpu_due(now, id, number),
+            Physical::SandboxCpu(id) => self.sandbox_cpu(now, id),
+            Physical::HostCpu(host) => self.host_cpu(now, host),
+        }
+        None
+    }
+
+    fn flows(&mut self, now: Time, direction: Direction, id: u32) {
+        let work = &mut self.work[id as usize];
+        let (bytes, host) = (work.bytes, work.host);
+        (work.flowing, work.timer) = (Some(direction), None);
+        self.flow(direction, host).pipe.join(now, id, bytes);
+        self.reschedule(direction, host);
+    }
+
+    pub(super) fn conduct(&mut self, at: Time, rank: Rank, event: Event) -> Timer {
         self.queue.schedule(at, rank as u8, Occurrence::Conduct(event))
     }
 
-    fn physical(&mut self, at: Time, physical: Physical) -> Timer {
+    pub(super) fn physical(&mut self, at: Time, physical: Physical) -> Timer {
         self.queue.schedule(at, Rank::Frees as u8, Occurrence::Physical(physical))
     }
 
-    fn draw(&self, purpose: Purpose, session: u64, index: u32) -> Draws {
+    pub(super) fn cancel_timer(&mut self, timer: Option<Timer>) {
+        if let Some(timer) = timer {
+            self.queue.cancel(timer);
+        }
+    }
+
+    pub(super) fn draw(&self, purpose: Purpose, session: u64, index: u32) -> Draws {
         Draws::new(self.seed, self.replication, session, purpose, index)
     }
 
-    fn work(&mut self, id: u32) -> &mut Work {
+    pub(super) fn work(&mut self, id: u32) -> &mut Work {
         let index = id as usize;
         if index >= self.work.len() {
             self.work.resize_with(index + 1, Work::default);
@@ -171,107 +195,128 @@ impl World {
         &mut self.work[index]
     }
 
-    fn boot(&mut self, now: Time, job: StartJob) {
-        let stage = |dist: &crate::dist::Dist<Span>, purpose| match dist.as_constant() {
+    fn stage(&self, dist: &Dist<Span>, purpose: Purpose, job: &StartJob) -> Span {
+        match dist.as_constant() {
             Some(span) => span,
             None => dist.sample(&mut self.draw(purpose, job.session, job.tries)),
+        }
+    }
+
+    /// By how much the day and the starts beside it slow the boot stages of this start.
+    fn slowdown(&mut self, now: Time, beside: u32) -> f64 {
+        let contention = self.tier.contention.as_ref().map_or(1.0, |c| c.factor(beside));
+        let Some(drift) = &self.tier.drift else { return contention };
+        let day = now.nanos() / DAY.nanos();
+        if self.drift.0 != day {
+            let factor = drift.sample(&mut self.draw(Purpose::Drift, 0, day as u32)).0;
+            self.drift = (day, factor);
+        }
+        contention * self.drift.1
+    }
+
+    fn boot(&mut self, now: Time, job: StartJob) {
+        let factor = self.slowdown(now, job.beside);
+        let slow = |span: Span| {
+            if factor == 1.0 { span } else { Span::from_seconds(span.seconds() * factor) }
         };
-        let schedule = stage(&self.tier.schedule, Purpose::BootSchedule);
-        let image = stage(&self.tier.image, Purpose::BootImage);
-        let after =
-            stage(&self.tier.boot, Purpose::Boot) + stage(&self.tier.harness, Purpose::BootHarness);
+        let schedule = slow(self.stage(&self.tier.schedule, Purpose::BootSchedule, &job));
+        let image = match &self.tier.image {
+            Image::Time(time) => slow(self.stage(time, Purpose::BootImage, &job)),
+            Image::Pull(_) => Span::ZERO,
+        };
+        let bytes = match &self.tier.image {
+            Image::Pull(pull) => pull.bytes.0 as f64,
+            Image::Time(_) => 0.0,
+        };
+        let after = slow(self.stage(&self.tier.boot, Purpose::Boot, &job))
+            + slow(self.stage(&self.tier.harness, Purpose::BootHarness, &job));
+        let imageless = self.tier.image.is_zero();
         let work = self.work(job.id);
-        (work.after_image, work.image, work.fails) = (after, image, job.fails);
-        let imageless = self.tier.image.as_constant() == Some(Span::ZERO);
-        if imageless || self.image_is_cached(now) {
+        (work.after_image, work.image, work.bytes) = (after, image, bytes);
+        (work.fails, work.host) = (job.fails, job.host);
+        if imageless || self.hosts[job.host as usize].has_image(now) {
             self.end_start(now + schedule + after, job.id);
         } else {
-            self.physical(now + schedule, Physical::ImageDue(job.id));
+            let timer = self.physical(now + schedule, Physical::ImageDue(job.id));
+            self.work[job.id as usize].timer = Some(timer);
         }
     }
 
     /// Whether the image is there is looked at when its own stage begins.
     fn image_due(&mut self, now: Time, id: u32) {
-        let cached = self.image_is_cached(now);
         let work = &self.work[id as usize];
-        let (image, rest) = (work.image, work.after_image);
-        if cached {
+        let (image, rest, host) = (work.image, work.after_image, work.host);
+        if self.hosts[host as usize].has_image(now) {
             return self.end_start(now + rest, id);
         }
+        if let Image::Pull(_) = self.tier.image {
+            return self.flows(now, Direction::Pull, id);
+        }
         let here = now + image;
-        self.image_cached_at = Some(self.image_cached_at.map_or(here, |first| first.min(here)));
+        let image_at = &mut self.hosts[host as usize].image_at;
+        *image_at = Some(image_at.map_or(here, |first| first.min(here)));
         self.end_start(here + rest, id);
-    }
-
-    /// A stage that ends at the instant at which another begins is over, whichever was scheduled
-    /// first.
-    fn image_is_cached(&self, at: Time) -> bool {
-        self.image_cached_at.is_some_and(|here| here <= at)
     }
 
     fn end_start(&mut self, at: Time, id: u32) {
         let ok = !self.work[id as usize].fails;
-        self.conduct(at, Rank::Frees, Event::Started { id, ok });
+        let timer = self.conduct(at, Rank::Frees, Event::Started { id, ok });
+        self.work[id as usize].timer = Some(timer);
     }
 
     fn restore(&mut self, now: Time, job: StartJob) {
-        let fixed = self.tier.restore.fixed.sample(&mut self.draw(
-            Purpose::Restore,
-            job.session,
-            job.tries,
-        ));
+        let mut fixed = self.stage(&self.tier.restore.fixed, Purpose::Restore, &job);
+        if job.archived {
+            fixed += self.stage(&self.archive_restore, Purpose::ArchiveRestore, &job);
+        }
         let bytes = job.snapshot.0 as f64 * self.tier.restore.working_set.0;
         let work = self.work(job.id);
-        (work.fails, work.bytes) = (job.fails, bytes);
-        if bytes == 0.0 || self.reads.pipe.is_unlimited() {
+        (work.fails, work.bytes, work.host) = (job.fails, bytes, job.host);
+        if bytes == 0.0 || self.hosts[job.host as usize].reads.pipe.is_unlimited() {
             self.end_start(now + fixed, job.id);
         } else {
-            self.physical(now + fixed, Physical::Flow(Direction::Read, job.id));
+            let timer = self.physical(now + fixed, Physical::Flow(Direction::Read, job.id));
+            self.work[job.id as usize].timer = Some(timer);
         }
     }
 
-    fn flow(&mut self, direction: Direction) -> &mut Flow {
+    fn flow(&mut self, direction: Direction, host: u32) -> &mut Flow {
+        let host = &mut self.hosts[host as usize];
         match direction {
-            Direction::Write => &mut self.writes,
-            Direction::Read => &mut self.reads,
+            Direction::Write => &mut host.writes,
+            Direction::Read => &mut host.reads,
+            Direction::Pull => &mut host.pulls,
         }
     }
 
-    fn reschedule(&mut self, direction: Direction) {
-        let flow = self.flow(direction);
+    fn reschedule(&mut self, direction: Direction, host: u32) {
+        let flow = self.flow(direction, host);
         let (old, next) = (flow.timer.take(), flow.pipe.next_end());
-        if let Some(timer) = old {
-            self.queue.cancel(timer);
-        }
+        self.cancel_timer(old);
         if let Some(at) = next {
-            let timer = self.physical(at, Physical::Arrived(direction));
-            self.flow(direction).timer = Some(timer);
+            let timer = self.physical(at, Physical::Arrived(direction, host));
+            self.flow(direction, host).timer = Some(timer);
         }
     }
 
-    fn arrived(&mut self, now: Time, direction: Direction) {
-        self.flow(direction).timer = None;
-        while let Some(id) = self.flow(direction).pipe.take_ended(now) {
+    fn arrived(&mut self, now: Time, direction: Direction, host: u32) {
+        self.flow(direction, host).timer = None;
+        while let Some(id) = self.flow(direction, host).pipe.take_ended(now) {
+            self.work[id as usize].flowing = None;
             match direction {
                 Direction::Write => {
-                    self.conduct(now, Rank::Frees, Event::Saved { id });
+                    let timer = self.conduct(now, Rank::Frees, Event::Saved { id });
+                    self.work[id as usize].timer = Some(timer);
                 }
                 Direction::Read => self.end_start(now, id),
+                Direction::Pull => {
+                    self.hosts[host as usize].image_at.get_or_insert(now);
+                    let rest = self.work[id as usize].after_image;
+                    self.end_start(now + rest, id);
+                }
             }
         }
-        self.reschedule(direction);
-    }
-
-    fn reschedule_share(&mut self, id: u32) {
-        let work = &mut self.work[id as usize];
-        let (old, next) = (work.share_timer.take(), work.share.next_end());
-        if let Some(timer) = old {
-            self.queue.cancel(timer);
-        }
-        if let Some(at) = next {
-            let timer = self.physical(at, Physical::CpuOver(id));
-            self.work[id as usize].share_timer = Some(timer);
-        }
+        self.reschedule(direction, host);
     }
 }
 
@@ -313,50 +358,61 @@ impl Executor for World {
             job.number,
         ));
         let work = self.work(job.id);
-        (work.stored, work.bytes) = (stored, stored.0 as f64);
-        if stored.0 == 0 || self.writes.pipe.is_unlimited() {
-            self.conduct(now + fixed, Rank::Frees, Event::Saved { id: job.id });
+        (work.stored, work.bytes, work.host) = (stored, stored.0 as f64, job.host);
+        let timer = if stored.0 == 0 || self.hosts[job.host as usize].writes.pipe.is_unlimited() {
+            self.conduct(now + fixed, Rank::Frees, Event::Saved { id: job.id })
         } else {
-            self.physical(now + fixed, Physical::Flow(Direction::Write, job.id));
-        }
+            self.physical(now + fixed, Physical::Flow(Direction::Write, job.id))
+        };
+        self.work[job.id as usize].timer = Some(timer);
     }
 
     fn save_outcome(&mut self, id: u32) -> SaveOutcome {
         SaveOutcome::Stored(self.work[id as usize].stored)
     }
 
-    fn destroy(&mut self, _now: Time, _id: u32) {}
+    fn destroy(&mut self, now: Time, id: u32) {
+        // A place's boot, or a snapshot, may still be under way.
+        self.abort(now, id);
+    }
 
     fn drop_snapshot(&mut self, _now: Time, _id: u32) {}
 
-    fn run_tool(&mut self, now: Time, job: ToolJob) {
-        let vcpu = self.classes[job.class.0 as usize].vcpu.0;
-        let from = now + job.policies;
-        let cpu = Span::from_seconds(job.plan.cpu.seconds() * self.tier.cpu_factor.0);
-        let io = Span::from_seconds(job.plan.io.seconds() * self.tier.io_factor.0);
-        let reach = match self.tier.exec.as_constant() {
-            Some(span) => span,
-            None => self.tier.exec.sample(&mut self.draw(Purpose::ToolReach, job.session, job.key)),
-        };
-        let work = self.work(job.id);
-        if job.number == 0 {
-            work.calls.clear();
-            work.share.reset(vcpu);
-        }
-        let cores = job.plan.cores.0;
-        work.calls.push(ToolRun { from, cpu, cores, dirtied: job.plan.dirty });
-        let due = from + reach + io;
-        if job.batch == 1 || cpu.is_zero() {
-            let end = if cpu.is_zero() { due } else { due + alone(cpu, cores, vcpu) };
-            self.conduct(end, Rank::Frees, Event::ToolEnded { id: job.id, number: job.number });
-        } else {
-            self.physical(due, Physical::CpuDue(job.id, job.number));
-        }
+    fn run_tool(&mut self, now: Time, job: ToolJob) -> bool {
+        self.begin_tool(now, job)
     }
 
     fn tool_report(&mut self, now: Time, id: u32, number: u16) -> ToolReport {
-        let call = self.work[id as usize].calls[number as usize];
-        ToolReport { took: now.since(call.from), cpu: call.cpu, dirtied: call.dirtied }
+        self.report_tool(now, id, number)
+    }
+
+    fn claim(&mut self, _now: Time, _place: u32, _id: u32) {}
+
+    fn abort(&mut self, now: Time, id: u32) {
+        let Some(work) = self.work.get_mut(id as usize) else { return };
+        let (timer, flowing, host) = (work.timer.take(), work.flowing.take(), work.host);
+        self.cancel_timer(timer);
+        if let Some(direction) = flowing {
+            self.flow(direction, host).pipe.remove(now, id);
+            self.reschedule(direction, host);
+        }
+        self.abort_tools(now, id);
+    }
+
+    fn host_up(&mut self, host: u32, kind: u16) {
+        let shape = self.shapes[usize::from(kind)];
+        while self.hosts.len() <= host as usize {
+            self.hosts.push(Host::new(shape));
+        }
+    }
+
+    fn forget_images(&mut self) {
+        let placed = self.place_images.then_some(Time::ZERO);
+        self.hosts.iter_mut().for_each(|host| host.image_at = placed);
+    }
+
+    fn pending(&self) -> usize {
+        self.queue.len()
     }
 
     fn gone(&mut self, _id: u32) {}

@@ -2,7 +2,7 @@
 
 use crate::dist::{Dist, DistError};
 use crate::drive::samples::{OperationSample, Samples, ToolSample};
-use crate::scenario::types::{Restore, Snapshot, SnapshotKind, Tier};
+use crate::scenario::types::{Image, Restore, Snapshot, SnapshotKind, Tier};
 use crate::units::{Bandwidth, Bytes, Ratio, Span};
 
 /// A calibrated tier and what it rests on.
@@ -39,7 +39,7 @@ pub fn calibrate(
         samples.tools.iter().filter(|tool| take(tool.session)).copied().collect();
     if !boots.is_empty() {
         let zero = || Dist::constant(Span::ZERO);
-        (tier.schedule, tier.image, tier.harness) = (zero(), zero(), zero());
+        (tier.schedule, tier.image, tier.harness) = (zero(), Image::default(), zero());
         tier.boot = times(&boots)?;
     }
     if !restores.is_empty() {

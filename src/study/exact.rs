@@ -2,7 +2,9 @@
 
 use crate::conduct::Setup;
 use crate::dist::Dist;
-use crate::scenario::types::{Arrivals, IdleThen, Latency, Measure, Model, Scenario, Start, Tier};
+use crate::scenario::types::{
+    Arrivals, IdleThen, Image, Latency, Measure, Model, Scenario, Start, Tier,
+};
 use crate::units::{Limit, Quantity};
 use crate::workload::plan::{End, Plans, SessionPlan};
 
@@ -12,6 +14,7 @@ pub(super) fn is_exact(scenario: &Scenario, setup: &Setup) -> bool {
     arrivals_are_fixed(scenario)
         && tier_is_fixed(&setup.tier)
         && setup.policies.iter().all(|policy| fixed(&policy.latency))
+        && platform_is_fixed(setup)
         && faults_are_fixed(setup, sessions)
         && setup.models.iter().all(|(_, model)| model_is_fixed(model, sessions))
         && no_stock(scenario, setup, sessions)
@@ -33,10 +36,26 @@ fn arrivals_are_fixed(scenario: &Scenario) -> bool {
 }
 
 fn tier_is_fixed(tier: &Tier) -> bool {
-    let stages =
-        [&tier.schedule, &tier.image, &tier.boot, &tier.harness, &tier.exec, &tier.restore.fixed];
+    let stages = [&tier.schedule, &tier.boot, &tier.harness, &tier.exec, &tier.restore.fixed];
+    let image = match &tier.image {
+        Image::Time(time) => fixed(time),
+        Image::Pull(_) => true,
+    };
+    let drift = tier.drift.as_ref().is_none_or(fixed);
     let snapshot = tier.snapshot.as_ref().is_none_or(|snapshot| fixed(&snapshot.kind().fixed));
-    stages.into_iter().all(fixed) && snapshot
+    stages.into_iter().all(fixed) && image && drift && snapshot
+}
+
+/// Hosts, pools, archive and identities come after constant times, and nothing crashes.
+fn platform_is_fixed(setup: &Setup) -> bool {
+    let hosts = setup.host_types.iter().all(|host| {
+        fixed(&host.boot) && host.standby.as_ref().is_none_or(|standby| fixed(&standby.resume))
+    });
+    let crashes = setup.host_mtbf.is_some() || setup.zones.is_some() || setup.stalls.is_some();
+    let pools = setup.pools.iter().all(|pool| fixed(&pool.claim));
+    let pool_faults = setup.pools.is_empty() || setup.boot_faults == 0.0;
+    let identity = setup.identity.as_ref().is_none_or(|identity| fixed(&identity.issue));
+    hosts && !crashes && pools && pool_faults && identity && fixed(&setup.archive_restore)
 }
 
 fn faults_are_fixed(setup: &Setup, sessions: &[SessionPlan]) -> bool {

@@ -9,7 +9,7 @@ mod rate;
 mod time;
 
 pub use amount::{Bytes, Cores, Count, Limit, Ratio, Tokens};
-pub use money::{Money, PricePerByteTime, PricePerCall, PricePerTime, PricePerToken};
+pub use money::{Money, PricePerByte, PricePerByteTime, PricePerCall, PricePerTime, PricePerToken};
 pub use parse::UnitError;
 pub use quantity::Quantity;
 pub use rate::{Bandwidth, PerToken, Rate};

@@ -22,6 +22,10 @@ pub struct PricePerTime(f64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct PricePerByteTime(f64);
 
+/// A price for bytes taken in. Base: money per byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct PricePerByte(f64);
+
 /// A price for tokens. Base: money per token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct PricePerToken(f64);
@@ -109,6 +113,26 @@ impl Quantity for PricePerByteTime {
 }
 quantity_serde!(PricePerByteTime);
 
+impl Quantity for PricePerByte {
+    const NAME: &'static str = "price for bytes";
+    const EXAMPLE: &'static str = "`$2.3/GiB`, `$0.5/GB`";
+    const BARE_UNIT: &'static str = "";
+
+    fn parse(text: &str) -> Result<Self, UnitError> {
+        let (number, unit) = dollars::<Self>(text)?;
+        let size = unit.strip_prefix('/').and_then(bytes_per);
+        let size = size.ok_or_else(|| UnitError::unknown_unit::<Self>(text, unit))?;
+        Ok(PricePerByte(number / size))
+    }
+    fn base(self) -> f64 {
+        self.0
+    }
+    fn from_base(base: f64) -> Self {
+        PricePerByte(base)
+    }
+}
+quantity_serde!(PricePerByte);
+
 impl Quantity for PricePerToken {
     const NAME: &'static str = "price for tokens";
     const EXAMPLE: &'static str = "`$5/Mtok`, `$0.5/Ktok`";
@@ -176,6 +200,12 @@ impl fmt::Display for PricePerByteTime {
         } else {
             write!(f, "${hour}/GiB-h")
         }
+    }
+}
+
+impl fmt::Display for PricePerByte {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "${}/GiB", tidy(self.0 * 1_073_741_824.0))
     }
 }
 

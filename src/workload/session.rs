@@ -113,6 +113,8 @@ enum Phase {
     Calling,
     ToolsDue,
     InTools,
+    /// Its sandbox was lost in the middle of a step.
+    Interrupted,
 }
 
 /// A session under way.
@@ -130,6 +132,8 @@ pub struct Session {
     call: CallPlan,
     prompt: u64,
     context: u64,
+    /// Context before the step under way.
+    context_before: u64,
     last: Option<LastCall>,
 }
 
@@ -162,6 +166,7 @@ impl Session {
             call: CallPlan::default(),
             prompt: 0,
             context: 0,
+            context_before: 0,
             last: None,
         }
     }
@@ -194,6 +199,10 @@ impl Session {
 
     /// Its sandbox runs: the turn's first step can begin.
     pub fn sandbox_ready(&mut self, demand: &Demand) -> Want {
+        if self.phase == Phase::Interrupted {
+            self.phase = Phase::CallDue;
+            return Want::Proceed;
+        }
         self.step = 0;
         self.steps =
             demand.plans.steps(demand.replication, self.index, self.outline.class, self.turn);
@@ -211,6 +220,7 @@ impl Session {
             Phase::CallDue => {
                 self.phase = Phase::Calling;
                 self.attempt = 0;
+                self.context_before = self.context;
                 let class = self.outline.class;
                 self.call = demand.plans.call(demand.replication, self.index, class, self.at());
                 Want::Call
@@ -229,7 +239,7 @@ impl Session {
                     u32::try_from(tools.len()).expect("a batch has fewer than 2^32 calls");
                 Want::Tools
             }
-            Phase::Away | Phase::Calling | Phase::InTools => {
+            Phase::Away | Phase::Calling | Phase::InTools | Phase::Interrupted => {
                 unreachable!("a session proceeds when something is due")
             }
         }
@@ -285,6 +295,19 @@ impl Session {
         }
         self.phase = Phase::ToolsDue;
         Want::Proceed
+    }
+
+    /// Its sandbox is lost: on the next one it begins its current step anew.
+    pub fn interrupt(&mut self) {
+        match self.phase {
+            Phase::Away | Phase::Interrupted => {}
+            Phase::CallDue => self.phase = Phase::Interrupted,
+            Phase::Calling | Phase::ToolsDue | Phase::InTools => {
+                self.context = self.context_before;
+                (self.open_tools, self.attempt) = (0, 0);
+                self.phase = Phase::Interrupted;
+            }
+        }
     }
 
     /// One of its tool calls ended.

@@ -15,11 +15,8 @@ pub use experiment::{
 pub use model::{
     Latency, LongContextRates, Model, ModelFormula, ModelRates, PromptCache, Quota, Retries,
 };
-pub use platform::{
-    Capacity, CreateRate, Elastic, Faults, Governance, Idle, IdleThen, Isolation, Platform, Policy,
-    PolicyPoint, Queue, Restore, Snapshot, SnapshotKind, Tier,
-};
-pub use rates::{BillFrom, BillIdle, ComputeRates, ComputeShape, RateCard};
+pub use platform::*;
+pub use rates::{BillFrom, BillIdle, ComputeRates, ComputeShape, RateCard, RequestRates};
 pub use workload::{
     Arrivals, Class, Load, Profile, Sandbox, SubAgents, TokenDemand, ToolDemand, Trace,
     TraceFormat, TraceOrder, TraceTiming, TraceTurns, WeekProfile, Workload,

@@ -13,8 +13,24 @@ pub struct RateCard {
     pub compute: ComputeRates,
     /// Stored snapshots.
     pub storage: PricePerByteTime,
+    /// Archived snapshots.
+    #[serde(skip_serializing_if = "super::is_default")]
+    pub archive: PricePerByteTime,
+    /// Requests to the snapshot store.
+    #[serde(skip_serializing_if = "super::is_default")]
+    pub storage_requests: RequestRates,
     /// A plan's fee.
     pub platform_fee: PricePerTime,
+}
+
+/// Requests to the snapshot store: a snapshot puts, a restore gets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestRates {
+    /// For each snapshot.
+    pub put: PricePerCall,
+    /// For each restore.
+    pub get: PricePerCall,
 }
 
 /// Charges for sandboxes.

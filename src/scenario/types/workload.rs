@@ -170,6 +170,12 @@ pub struct Class {
     /// Share of the arrivals; the shares of all classes sum to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<Ratio>,
+    /// Whose sessions these are; quotas and fairness go by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Larger is served first in the queue for slots.
+    #[serde(skip_serializing_if = "is_default")]
+    pub priority: i32,
     /// Turns in a session, at least 1.
     pub turns: Dist<Count>,
     /// Time between the end of a turn and the begin of the next.
@@ -192,6 +198,8 @@ impl Default for Class {
     fn default() -> Self {
         Class {
             share: None,
+            tenant: None,
+            priority: 0,
             turns: Dist::constant(Count(1.0)),
             think: Dist::constant(Span::ZERO),
             steps: Dist::constant(Count(1.0)),

@@ -1,0 +1,136 @@
+//! Model calls and tool calls.
+
+use super::Conduct;
+use super::executor::{Event, Executor, Rank, ToolJob};
+use super::sessions::Outcome;
+use crate::measure::{Counter, Metric, TokenUse};
+use crate::provider::Answer;
+use crate::scenario::types::PolicyPoint;
+use crate::units::Time;
+use crate::workload::drawn::TOOL_CALLS_PER_STEP;
+
+impl<X: Executor> Conduct<X> {
+    pub(super) fn begin_call(&mut self, now: Time, id: u32, exec: &mut X) {
+        let mut waits = self.check(id, PolicyPoint::Model);
+        waits += self.identity(now + waits, id);
+        self.agents.get(id).call_at = now + waits;
+        if waits.is_zero() {
+            self.attempt(now, id, exec);
+        } else {
+            let timer = exec.schedule(now + waits, Rank::Asks, Event::Attempt { id });
+            self.agents.get(id).pending = Some(timer);
+        }
+    }
+
+    pub(super) fn attempt(&mut self, now: Time, id: u32, exec: &mut X) {
+        let agent = self.agents.get(id);
+        agent.pending = None;
+        let class = agent.class;
+        let request = agent.session.request(&self.demand, now);
+        (agent.prompt, agent.cached, agent.model) =
+            (request.prompt, request.cached, request.model.0);
+        let tokens = request.prompt + request.output;
+        if request.attempt == 0 && !self.spend_tokens(now, class, tokens) {
+            self.recorder.count(Counter::TokenQuotaFailures, 1);
+            return self.leave(id, Outcome::Failed);
+        }
+        self.recorder.count(Counter::ModelAttempts, 1);
+        if request.attempt == 0 {
+            // With its first try, so that a measure never holds more calls than tries.
+            self.recorder.count(Counter::ModelCalls, 1);
+        }
+        if request.truncated && request.attempt == 0 {
+            self.recorder.count(Counter::ContextTruncations, 1);
+        }
+        match self.endpoints[request.model.0 as usize].submit(now, &request) {
+            Answer::Admitted { ttft, takes, fails } => {
+                let event = Event::Called { id, failed: fails };
+                let timer = exec.schedule(now + takes, Rank::Frees, event);
+                let agent = self.agents.get(id);
+                (agent.ttft, agent.takes) = (ttft, takes);
+                (agent.pending, agent.calling) = (Some(timer), true);
+            }
+            Answer::Refused { retry_after } => {
+                self.recorder.count(Counter::ModelRateLimited, 1);
+                let agent = self.agents.get(id);
+                let want = agent.session.refused(&self.demand, retry_after);
+                self.want(now, id, want, exec);
+            }
+            Answer::TooLarge => self.leave(id, Outcome::Failed),
+        }
+    }
+
+    pub(super) fn called(&mut self, now: Time, id: u32, failed: bool, exec: &mut X) {
+        let agent = self.agents.get(id);
+        (agent.pending, agent.calling) = (None, false);
+        let model = agent.model as usize;
+        self.endpoints[model].ended();
+        let output = if failed { 0 } else { agent.session.output() };
+        let long = self.setup.long_above[model].is_some_and(|above| agent.prompt > above);
+        self.recorder.tokens(
+            model,
+            TokenUse { input: agent.prompt, cached: agent.cached, output },
+            long,
+        );
+        let want = if failed {
+            self.recorder.count(Counter::ModelErrors, 1);
+            agent.session.failed(&self.demand)
+        } else {
+            self.recorder.observe(Metric::ModelCall, now.since(agent.call_at));
+            if let Some(ttft) = agent.ttft {
+                self.recorder.observe(Metric::Ttft, ttft);
+            }
+            agent.served += agent.takes;
+            agent.session.served(&self.demand, now, &mut self.tools)
+        };
+        self.want(now, id, want, exec);
+    }
+
+    /// All calls of a batch pass their policies side by side, and then ask for memory in their order.
+    pub(super) fn begin_tools(&mut self, now: Time, id: u32, exec: &mut X) {
+        let tools = std::mem::take(&mut self.tools);
+        let batch = u16::try_from(tools.len()).expect("a batch has fewer than 65,536 calls");
+        let mut waits = std::mem::take(&mut self.waits);
+        waits.clear();
+        for _ in 0..batch {
+            let policies = self.check(id, PolicyPoint::Tool);
+            waits.push(policies);
+        }
+        // Once a batch, behind the first call's policies.
+        let identity = self.identity(now + waits[0], id);
+        for ((number, plan), policies) in (0..batch).zip(&tools).zip(&waits) {
+            let policies = *policies + identity;
+            let agent = self.agents.get(id);
+            let (session, class) = (agent.session.outline().session, agent.class);
+            let host = agent.host;
+            let key = agent.session.ordinal() * TOOL_CALLS_PER_STEP + u32::from(number);
+            let plan = *plan;
+            let job = ToolJob { id, session, class, number, batch, key, policies, plan, host };
+            if !exec.run_tool(now, job) {
+                self.tool_killed(now, id, exec);
+                break;
+            }
+        }
+        (self.tools, self.waits) = (tools, waits);
+    }
+
+    pub(super) fn tool_ended(&mut self, now: Time, id: u32, number: u16, exec: &mut X) {
+        let report = exec.tool_report(now, id, number);
+        let agent = self.agents.get(id);
+        agent.dirtied += report.dirtied;
+        self.recorder.count(Counter::ToolCalls, 1);
+        self.recorder.observe(Metric::ToolExec, report.took);
+        self.recorder.cpu_served(report.cpu);
+        let want = agent.session.tool_ended(&self.demand);
+        self.want(now, id, want, exec);
+    }
+
+    /// A tool call was killed for want of memory: the turn fails and with it the session; the other
+    /// calls of the batch end with it.
+    pub(super) fn tool_killed(&mut self, now: Time, id: u32, exec: &mut X) {
+        self.recorder.count(Counter::OomKills, 1);
+        self.recorder.count(Counter::TurnsFailed, 1);
+        exec.abort(now, id);
+        self.leave(id, Outcome::Failed);
+    }
+}

@@ -1,0 +1,120 @@
+//! Governance: policy checks, identities, tenants' quotas.
+
+use super::Conduct;
+use super::executor::Executor;
+use super::setup::PolicyTerms;
+use crate::measure::Counter;
+use crate::random::{Draws, Purpose};
+use crate::scenario::types::{IdentityPer, PolicyPoint};
+use crate::units::{Span, Time};
+use crate::workload::plan::ClassId;
+
+/// A day of virtual time.
+const DAY: Span = Span::from_secs(86_400);
+
+/// What a tenant has used of its quotas.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TenantUse {
+    open: u64,
+    day: u64,
+    tokens: u64,
+}
+
+impl<X: Executor> Conduct<X> {
+    /// A session of the class comes to its tenant's quota; whether there is room.
+    pub(super) fn let_in(&mut self, class: ClassId) -> bool {
+        let tenant = self.setup.tenant_of(class);
+        let used = &mut self.tenants[tenant];
+        used.open += 1;
+        self.setup.tenants[tenant].sessions.is_none_or(|quota| used.open <= quota)
+    }
+
+    pub(super) fn let_out(&mut self, class: ClassId) {
+        self.tenants[self.setup.tenant_of(class)].open -= 1;
+    }
+
+    /// A call's whole input and planned output are charged to its tenant's day, when it first goes to
+    /// the provider; false, and nothing is charged, if they would pass the quota.
+    pub(super) fn spend_tokens(&mut self, now: Time, class: ClassId, tokens: u64) -> bool {
+        let tenant = self.setup.tenant_of(class);
+        let Some(quota) = self.setup.tenants[tenant].tokens_per_day else { return true };
+        let day = now.nanos() / DAY.compressed(self.setup.compression).nanos();
+        let used = &mut self.tenants[tenant];
+        if used.day != day {
+            (used.day, used.tokens) = (day, 0);
+        }
+        let fits = used.tokens + tokens <= quota;
+        if fits {
+            used.tokens += tokens;
+        }
+        fits
+    }
+
+    /// The identity that a session gets at its arrival; how long its issue takes. Of an agent's only
+    /// the first session waits for it.
+    pub(super) fn first_identity(&mut self, now: Time, id: u32) -> Span {
+        let Some(identity) = &self.setup.identity else { return Span::ZERO };
+        match identity.per {
+            IdentityPer::Session => self.issue(now, id),
+            IdentityPer::Agent => {
+                let class = usize::from(self.agents.get(id).class.0);
+                if std::mem::replace(&mut self.identified[class], true) {
+                    Span::ZERO
+                } else {
+                    self.issue(now, id)
+                }
+            }
+        }
+    }
+
+    /// Whether a session's identity is still good; if not, how long a new one takes.
+    pub(super) fn identity(&mut self, now: Time, id: u32) -> Span {
+        let Some(identity) = &self.setup.identity else { return Span::ZERO };
+        let (IdentityPer::Session, Some(lifetime)) = (identity.per, identity.lifetime) else {
+            return Span::ZERO;
+        };
+        if now.since(self.agents.get(id).identified_at) > lifetime {
+            self.issue(now, id)
+        } else {
+            Span::ZERO
+        }
+    }
+
+    fn issue(&mut self, now: Time, id: u32) -> Span {
+        let identity = self.setup.identity.as_ref().expect("who issues knows how");
+        let agent = self.agents.get(id);
+        let (session, number) = (agent.session.outline().session, agent.identities);
+        agent.identities += 1;
+        let (seed, replication) = (self.demand.seed, self.demand.replication);
+        let mut draws =
+            Draws::new(seed, replication, session, Purpose::IdentityLatency, number.into());
+        let takes = identity.issue.sample(&mut draws);
+        agent.identified_at = now + takes;
+        self.recorder.count(Counter::IdentitiesIssued, 1);
+        takes
+    }
+
+    /// Passes the policies at a point; the time that takes.
+    pub(super) fn check(&mut self, id: u32, point: PolicyPoint) -> Span {
+        let terms: &[PolicyTerms] = &self.setup.policies;
+        if terms.is_empty() {
+            return Span::ZERO;
+        }
+        let agent = self.agents.get(id);
+        let mut sum = Span::ZERO;
+        for policy in terms.iter().filter(|policy| policy.at == point) {
+            let (demand, session) = (&self.demand, agent.session.outline().session);
+            let mut draws = Draws::new(
+                demand.seed,
+                demand.replication,
+                session,
+                Purpose::PolicyLatency,
+                agent.checks,
+            );
+            sum += policy.latency.sample(&mut draws);
+            agent.checks += 1;
+            self.recorder.count(Counter::PolicyChecks, 1);
+        }
+        sum
+    }
+}

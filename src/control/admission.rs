@@ -1,0 +1,195 @@
+//! Who gets a slot, and when.
+
+use super::effect::{Effect, Start, TimerKind};
+use super::entry::State;
+use super::machine::Control;
+use super::queue::Place;
+use super::room::{Blocked, Room};
+use crate::units::Time;
+
+impl Control {
+    /// Grants a slot at once to who stands before all others, or lets it wait.
+    pub(super) fn request(&mut self, now: Time, id: u32, start: Start, out: &mut Vec<Effect>) {
+        let policy = self.policy(id);
+        let place = self.queue.place(policy.priority, policy.tenant);
+        let mut token_at = None;
+        if self.may_go_first(place) {
+            match self.room_for(now, id, start) {
+                Ok(host) => {
+                    self.queue.passed(place, policy.tenant);
+                    return self.grant(id, start, host, out);
+                }
+                Err(Blocked::Token(at) | Blocked::Tenant(at)) => token_at = at,
+                Err(Blocked::Full) => {}
+            }
+        }
+        if self.config.queue_capacity.is_some_and(|capacity| self.queue.len() >= capacity) {
+            let had_sandbox = self.entries[id as usize].had_sandbox;
+            self.entries[id as usize].state = State::None;
+            out.push(Effect::TurnedAway { id, had_sandbox });
+            return;
+        }
+        let ticket = self.queue.join(place, id, policy.tenant);
+        self.entries[id as usize].state = State::Queued { start, ticket };
+        self.room.waits(policy.shape, true);
+        out.push(Effect::Queued { id });
+        if let Some(timeout) = self.config.queue_timeout {
+            self.set_timer(id, TimerKind::Queue, timeout, out);
+        }
+        self.await_token(token_at, out);
+    }
+
+    /// Whether nobody has to be served before this place. Who waits for its own tenant's limit, or
+    /// does not fit where later ones may pass, holds up nobody.
+    fn may_go_first(&mut self, place: Place) -> bool {
+        let entries = &self.entries;
+        self.config.backfill
+            || self.config.tenant_limits
+            || self.queue.is_first(place, |id, ticket| entries[id as usize].waits_with(ticket))
+    }
+
+    /// Takes room for the session or place.
+    fn room_for(&mut self, now: Time, id: u32, start: Start) -> Result<u32, Blocked> {
+        if self.stalled || (start == Start::Boot && self.store.is_full()) {
+            return Err(Blocked::Full);
+        }
+        let policy = self.policy(id);
+        self.room.take(now, policy.shape, policy.tenant)
+    }
+
+    /// Serves the queue; called at the instant that [`Effect::ServeSoon`] or [`Effect::ServeAt`]
+    /// named.
+    pub fn serve(&mut self, now: Time, out: &mut Vec<Effect>) {
+        self.serving = false;
+        if self.token_due.is_some_and(|due| due <= now) {
+            self.token_due = None;
+        }
+        if self.serve_sessions(now, out) {
+            self.serve_refills(now, out);
+        }
+    }
+
+    /// Serves sessions in their order; whether none is left that pool places must wait behind.
+    fn serve_sessions(&mut self, now: Time, out: &mut Vec<Effect>) -> bool {
+        let entries = &self.entries;
+        let mut next = self.queue.first(|id, ticket| entries[id as usize].waits_with(ticket));
+        while let Some((place, id)) = next {
+            let State::Queued { start, .. } = self.entries[id as usize].state else {
+                unreachable!("who is found in the queue waits")
+            };
+            match self.room_for(now, id, start) {
+                Ok(host) => {
+                    self.queue.take(place);
+                    self.room.waits(self.policy(id).shape, false);
+                    self.clear_timer(id, out);
+                    self.grant(id, start, host, out);
+                }
+                Err(Blocked::Token(at)) => {
+                    self.await_token(at, out);
+                    return false;
+                }
+                Err(Blocked::Tenant(at)) => self.await_token(at, out),
+                Err(Blocked::Full) if self.config.backfill && !self.stalled => {}
+                Err(Blocked::Full) => return false,
+            }
+            let entries = &self.entries;
+            next = self.queue.after(place, |id, ticket| entries[id as usize].waits_with(ticket));
+        }
+        self.queue.len() == 0
+    }
+
+    fn serve_refills(&mut self, now: Time, out: &mut Vec<Effect>) {
+        while let Some(&id) = self.refills.front() {
+            match self.room_for(now, id, Start::Boot) {
+                Ok(host) => {
+                    self.refills.pop_front();
+                    self.room.waits(self.policy(id).shape, false);
+                    self.grant(id, Start::Boot, host, out);
+                }
+                Err(Blocked::Token(at) | Blocked::Tenant(at)) => {
+                    return self.await_token(at, out);
+                }
+                Err(Blocked::Full) => return,
+            }
+        }
+    }
+
+    /// A pool's place asks for its slot: at once if nobody waits, else behind all.
+    pub(super) fn request_place(&mut self, now: Time, id: u32, out: &mut Vec<Effect>) {
+        if self.queue.len() == 0 && self.refills.is_empty() {
+            match self.room_for(now, id, Start::Boot) {
+                Ok(host) => return self.grant(id, Start::Boot, host, out),
+                Err(Blocked::Token(at) | Blocked::Tenant(at)) => self.await_token(at, out),
+                Err(Blocked::Full) => {}
+            }
+        }
+        self.entries[id as usize].state = State::Queued { start: Start::Boot, ticket: 0 };
+        self.room.waits(self.policy(id).shape, true);
+        self.refills.push_back(id);
+    }
+
+    fn await_token(&mut self, at: Option<Time>, out: &mut Vec<Effect>) {
+        if let Some(at) = at
+            && self.token_due.is_none_or(|due| at < due)
+        {
+            self.token_due = Some(at);
+            out.push(Effect::ServeAt { at });
+        }
+    }
+
+    fn grant(&mut self, id: u32, start: Start, host: u32, out: &mut Vec<Effect>) {
+        self.entries[id as usize].host = host;
+        out.push(Effect::Granted { id, start, host });
+        self.begin(id, start, 0, out);
+    }
+
+    pub(super) fn begin(&mut self, id: u32, start: Start, attempt: u32, out: &mut Vec<Effect>) {
+        let entry = &mut self.entries[id as usize];
+        entry.state = State::Starting { start, attempt };
+        let beside = self.room.start_begins(entry.host);
+        out.push(Effect::Begin { id, start, attempt, beside });
+    }
+
+    /// A start is no longer under way.
+    pub(super) fn start_over(&mut self, id: u32, out: &mut Vec<Effect>) {
+        if self.room.start_ends(self.entries[id as usize].host) {
+            self.serve_soon(out);
+        }
+    }
+
+    pub(super) fn free_slot(&mut self, id: u32, out: &mut Vec<Effect>) {
+        let policy = self.policy(id);
+        self.room.free(self.entries[id as usize].host, policy.shape, policy.tenant);
+        self.serve_soon(out);
+    }
+
+    /// The request is no longer in the queue, or among the places that wait. Who stood behind it may
+    /// fit where it did not.
+    pub(super) fn leave_queue(&mut self, id: u32, out: &mut Vec<Effect>) {
+        self.room.waits(self.policy(id).shape, false);
+        if self.entries[id as usize].place {
+            self.refills.retain(|waiting| *waiting != id);
+        } else {
+            self.queue.leave();
+        }
+        if matches!(self.room, Room::Fleet(_)) || self.store.quota.is_some() {
+            self.serve_soon(out);
+        }
+    }
+
+    pub(super) fn serve_soon(&mut self, out: &mut Vec<Effect>) {
+        let waiting = self.queue.len() > 0 || !self.refills.is_empty();
+        if waiting && !self.serving {
+            self.serving = true;
+            out.push(Effect::ServeSoon);
+        }
+    }
+
+    /// The control plane stalls, or goes on.
+    pub fn stall(&mut self, stalled: bool, out: &mut Vec<Effect>) {
+        self.stalled = stalled;
+        if !stalled {
+            self.serve_soon(out);
+        }
+    }
+}
