@@ -54,6 +54,10 @@ pub(super) struct Agent<T> {
     pub timer: Option<T>,
     /// The session's own next event.
     pub pending: Option<T>,
+    /// Whose sub-agent it is.
+    pub parent: Option<u32>,
+    /// Whose sandbox it runs in: its own number, or that of the session it is a sub-agent of.
+    pub root: u32,
     /// The pool, of a place.
     pub pool: Option<u16>,
     /// Keys the draws of a place.
@@ -104,6 +108,8 @@ impl<T> Agent<T> {
             snapshot: Bytes(0),
             timer: None,
             pending: None,
+            parent: None,
+            root: 0,
             pool: None,
             place_number: 0,
             host: 0,
@@ -143,14 +149,19 @@ impl<T> Default for Agents<T> {
 
 impl<T> Agents<T> {
     pub fn insert(&mut self, agent: Agent<T>) -> u32 {
-        if let Some(id) = self.free.pop() {
-            self.places[id as usize] = Some(agent);
-            return id;
-        }
-        let id =
-            u32::try_from(self.places.len()).expect("fewer than 2^32 sessions are open at once");
-        self.places.push(Some(agent));
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            u32::try_from(self.places.len() - 1).expect("fewer than 2^32 sessions are open at once")
+        });
+        let root = if agent.parent.is_some() { agent.root } else { id };
+        self.places[id as usize] = Some(Agent { root, ..agent });
         id
+    }
+
+    /// Numbers of all agents of which `test` is true.
+    pub fn all(&self, test: impl Fn(&Agent<T>) -> bool) -> Vec<u32> {
+        let found = (0..).zip(&self.places).filter(|(_, place)| place.as_ref().is_some_and(&test));
+        found.map(|(id, _)| id).collect()
     }
 
     pub fn remove(&mut self, id: u32) {

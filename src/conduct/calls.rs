@@ -2,7 +2,6 @@
 
 use super::Conduct;
 use super::executor::{Event, Executor, Rank, ToolJob};
-use super::sessions::Outcome;
 use crate::measure::{Counter, Metric, TokenUse};
 use crate::provider::Answer;
 use crate::scenario::types::PolicyPoint;
@@ -32,7 +31,7 @@ impl<X: Executor> Conduct<X> {
         let tokens = request.prompt + request.output;
         if request.attempt == 0 && !self.spend_tokens(now, class, tokens) {
             self.recorder.count(Counter::TokenQuotaFailures, 1);
-            return self.leave(id, Outcome::Failed);
+            return self.fail(now, id, exec);
         }
         self.recorder.count(Counter::ModelAttempts, 1);
         if request.attempt == 0 {
@@ -56,7 +55,7 @@ impl<X: Executor> Conduct<X> {
                 let want = agent.session.refused(&self.demand, retry_after);
                 self.want(now, id, want, exec);
             }
-            Answer::TooLarge => self.leave(id, Outcome::Failed),
+            Answer::TooLarge => self.fail(now, id, exec),
         }
     }
 
@@ -102,10 +101,12 @@ impl<X: Executor> Conduct<X> {
             let policies = *policies + identity;
             let agent = self.agents.get(id);
             let (session, class) = (agent.session.outline().session, agent.class);
-            let host = agent.host;
+            let sandbox = agent.root;
+            let host = self.agents.get(sandbox).host;
+            let agent = self.agents.get(id);
             let key = agent.session.ordinal() * TOOL_CALLS_PER_STEP + u32::from(number);
             let plan = *plan;
-            let job = ToolJob { id, session, class, number, batch, key, policies, plan, host };
+            let job = ToolJob { id, session, class, number, batch, key, policies, plan, host, sandbox };
             if !exec.run_tool(now, job) {
                 self.tool_killed(now, id, exec);
                 break;
@@ -116,8 +117,9 @@ impl<X: Executor> Conduct<X> {
 
     pub(super) fn tool_ended(&mut self, now: Time, id: u32, number: u16, exec: &mut X) {
         let report = exec.tool_report(now, id, number);
+        let root = self.agents.get(id).root;
+        self.agents.get(root).dirtied += report.dirtied;
         let agent = self.agents.get(id);
-        agent.dirtied += report.dirtied;
         self.recorder.count(Counter::ToolCalls, 1);
         self.recorder.observe(Metric::ToolExec, report.took);
         self.recorder.cpu_served(report.cpu);
@@ -131,6 +133,6 @@ impl<X: Executor> Conduct<X> {
         self.recorder.count(Counter::OomKills, 1);
         self.recorder.count(Counter::TurnsFailed, 1);
         exec.abort(now, id);
-        self.leave(id, Outcome::Failed);
+        self.fail(now, id, exec);
     }
 }

@@ -204,6 +204,8 @@ pub struct ToolJob {
     pub plan: ToolPlan,
     /// Where.
     pub host: u32,
+    /// Whose sandbox it runs in: `id`, or the session that `id` is a sub-agent of.
+    pub sandbox: u32,
 }
 
 /// What a tool call came to.

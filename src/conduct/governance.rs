@@ -73,6 +73,8 @@ impl<X: Executor> Conduct<X> {
         let (IdentityPer::Session, Some(lifetime)) = (identity.per, identity.lifetime) else {
             return Span::ZERO;
         };
+        // A sub-agent shows the identity of the session that it works for.
+        let id = self.agents.get(id).root;
         if now.since(self.agents.get(id).identified_at) > lifetime {
             self.issue(now, id)
         } else {

@@ -249,6 +249,7 @@ impl<X: Executor> Conduct<X> {
     /// A sandbox went down with its host. A session in a turn goes back to the begin of its step.
     pub(super) fn crashed(&mut self, now: Time, id: u32, rolls_back: bool, exec: &mut X) {
         exec.abort(now, id);
+        self.drop_children(id, exec);
         let agent = self.agents.get(id);
         let had_state = matches!(agent.slot, Slot::Turn | Slot::Idle);
         if agent.in_turn {

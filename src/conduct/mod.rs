@@ -6,6 +6,7 @@
 
 mod agent;
 mod calls;
+mod children;
 mod effects;
 mod executor;
 mod governance;
@@ -163,7 +164,7 @@ impl<X: Executor> Conduct<X> {
         self.recorder.advance(now);
         match event {
             Event::Arrival => self.arrive(now, exec),
-            Event::Turn { id } => self.begin_turn(now, id),
+            Event::Turn { id } => self.begin_turn(now, id, exec),
             Event::Acquire { id } => self.control.acquire(now, id, &mut self.effects),
             Event::Proceed { id } => self.proceed(now, id, exec),
             Event::Attempt { id } => self.attempt(now, id, exec),

@@ -32,15 +32,18 @@ impl<X: Executor> Conduct<X> {
         let mut waits = self.check(id, PolicyPoint::Session);
         waits += self.first_identity(now + waits, id);
         if waits.is_zero() {
-            self.begin_turn(now, id);
+            self.begin_turn(now, id, exec);
         } else {
             let timer = exec.schedule(now + waits, Rank::Asks, Event::Turn { id });
             self.agents.get(id).pending = Some(timer);
         }
     }
 
-    pub(super) fn begin_turn(&mut self, now: Time, id: u32) {
+    pub(super) fn begin_turn(&mut self, now: Time, id: u32, exec: &mut X) {
         let agent = self.agents.get(id);
+        if agent.parent.is_some() {
+            return self.begin_child_turn(now, id, exec);
+        }
         // Before the first turn there was no think time.
         if agent.had_sandbox {
             self.recorder.observe(Metric::Think, now.since(agent.turn_at));
@@ -79,6 +82,15 @@ impl<X: Executor> Conduct<X> {
                 let timer = exec.schedule(now + after, Rank::Asks, Event::Attempt { id });
                 self.agents.get(id).pending = Some(timer);
             }
+            Want::Spawn => self.spawn(now, id, exec),
+            Want::Think { span } if self.agents.get(id).parent.is_some() => {
+                let timer = exec.schedule(now + span, Rank::Asks, Event::Turn { id });
+                self.agents.get(id).pending = Some(timer);
+            }
+            Want::Leave(_) if self.agents.get(id).parent.is_some() => {
+                self.child_left(now, id, exec);
+            }
+            Want::Fail => self.fail(now, id, exec),
             Want::Think { span } => {
                 self.end_turn(now, id);
                 self.set_slot(id, Slot::Idle);
@@ -87,7 +99,6 @@ impl<X: Executor> Conduct<X> {
                 self.agents.get(id).pending = Some(timer);
             }
             Want::Leave(end) => self.complete(now, id, end),
-            Want::Fail => self.leave(id, Outcome::Failed),
         }
     }
 
@@ -114,6 +125,16 @@ impl<X: Executor> Conduct<X> {
                 self.set_slot(id, Slot::Idle);
                 self.control.abandon(id, &mut self.effects);
             }
+        }
+    }
+
+    /// A session, or a sub-agent, comes to a bad end.
+    pub(super) fn fail(&mut self, now: Time, id: u32, exec: &mut X) {
+        if self.agents.get(id).parent.is_some() {
+            self.recorder.count(Counter::SubAgentsFailed, 1);
+            self.child_left(now, id, exec);
+        } else {
+            self.leave(id, Outcome::Failed);
         }
     }
 

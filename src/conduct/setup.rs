@@ -117,6 +117,8 @@ pub struct Setup {
     pub full_snapshots: bool,
     /// The measure ends at a given time, whatever happens.
     pub measures_a_span: bool,
+    /// Whether sessions have sub-agents.
+    pub have_children: bool,
     /// Seed of all draws.
     pub seed: u64,
     /// Factor by which waited time is compressed.
@@ -247,6 +249,7 @@ impl Setup {
                 .snapshot
                 .as_ref()
                 .is_some_and(Snapshot::is_full),
+            have_children: plans.have_children(),
             measures_a_span: matches!(scenario.experiment.measure, Measure::For(_)),
             classes,
             tenants,
@@ -292,6 +295,7 @@ impl Setup {
     pub fn demand(&self, replication: u16) -> Demand {
         Demand {
             plans: self.plans.clone(),
+            have_children: self.have_children,
             terms: self
                 .models
                 .iter()

@@ -476,7 +476,8 @@ impl Executor for Live {
         if job.number == 0 {
             place.reports = vec![NO_REPORT; job.batch as usize];
         }
-        let sandbox = place.sandbox.expect("a session in a turn has a sandbox");
+        let sandbox = self.place(job.sandbox).sandbox;
+        let sandbox = sandbox.expect("a session in a turn has a sandbox");
         let plan = job.plan;
         let work = Work {
             cpu: plan.cpu,

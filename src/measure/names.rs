@@ -49,6 +49,10 @@ named! {
         ModelErrors = "model_errors",
         /// Tool calls that ended.
         ToolCalls = "tool_calls",
+        /// Sub-agents started.
+        SubAgents = "sub_agents",
+        /// Sub-agents that came to a bad end.
+        SubAgentsFailed = "sub_agents_failed",
         /// Cold boots that succeeded.
         ColdBoots = "cold_boots",
         /// Sandboxes claimed from a pool.

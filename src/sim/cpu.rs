@@ -137,6 +137,11 @@ impl CpuShare {
         self.level();
     }
 
+    /// Whose call a place is.
+    pub fn key(&self, slot: u32) -> CallKey {
+        self.calls[slot as usize].key
+    }
+
     /// When the next call ends, at the next whole nanosecond, if none begins before.
     pub fn next_end(&mut self) -> Option<Time> {
         let calls = &self.calls;

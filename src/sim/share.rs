@@ -1,5 +1,6 @@
 //! Tool calls side by side in one sandbox: each runs at min(its cores, vCPUs / calls).
 
+use super::cpu::CallKey;
 use crate::units::{Span, Time};
 
 /// Core-nanoseconds that a rounding error may leave of a call that is over.
@@ -8,7 +9,7 @@ const TOLERANCE_NANOS: f64 = 1e-3;
 /// A tool call in its CPU part.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Running {
-    number: u16,
+    key: CallKey,
     cores: f64,
     /// CPU time left, in core-nanoseconds.
     left: f64,
@@ -30,16 +31,22 @@ impl Share {
     }
 
     /// A call's CPU part begins.
-    pub fn join(&mut self, now: Time, number: u16, cores: f64, work: Span) {
+    pub fn join(&mut self, now: Time, key: CallKey, cores: f64, work: Span) {
         self.advance(now);
-        self.running.push(Running { number, cores, left: work.nanos() as f64 });
+        self.running.push(Running { key, cores, left: work.nanos() as f64 });
     }
 
     /// A call whose CPU part has ended by `now`; the one that began first if several have.
-    pub fn take_ended(&mut self, now: Time) -> Option<u16> {
+    pub fn take_ended(&mut self, now: Time) -> Option<CallKey> {
         self.advance(now);
         let place = self.running.iter().position(|call| call.left <= TOLERANCE_NANOS)?;
-        Some(self.running.remove(place).number)
+        Some(self.running.remove(place).key)
+    }
+
+    /// A call ends unfinished, if it is in its CPU part.
+    pub fn remove(&mut self, now: Time, key: CallKey) {
+        self.advance(now);
+        self.running.retain(|call| call.key != key);
     }
 
     /// Cores that serve calls now, in billionths.
@@ -85,6 +92,9 @@ mod tests {
         Time::ZERO + Span::from_seconds(s)
     }
 
+    const A: CallKey = CallKey { id: 7, number: 0 };
+    const B: CallKey = CallKey { id: 7, number: 1 };
+
     #[test]
     fn calls_in_one_sandbox_share_its_cores() {
         // 2 vCPUs. A: 4 core-s, up to 2 cores, from 0 s. B: 1 core-s, 1 core, from 1 s.
@@ -92,14 +102,14 @@ mod tests {
         // 2 s, A has 1 core-s left, at 2 cores: done at 2.5 s.
         let mut share = Share::default();
         share.reset(2.0);
-        share.join(seconds(0.0), 0, 2.0, Span::from_secs(4));
+        share.join(seconds(0.0), A, 2.0, Span::from_secs(4));
         assert_eq!(share.next_end(), Some(seconds(2.0)));
-        share.join(seconds(1.0), 1, 1.0, Span::from_secs(1));
+        share.join(seconds(1.0), B, 1.0, Span::from_secs(1));
         assert_eq!(share.next_end(), Some(seconds(2.0)));
-        assert_eq!(share.take_ended(seconds(2.0)), Some(1));
+        assert_eq!(share.take_ended(seconds(2.0)), Some(B));
         assert_eq!(share.take_ended(seconds(2.0)), None);
         assert_eq!(share.next_end(), Some(seconds(2.5)));
-        assert_eq!(share.take_ended(seconds(2.5)), Some(0));
+        assert_eq!(share.take_ended(seconds(2.5)), Some(A));
     }
 
     #[test]

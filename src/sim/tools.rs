@@ -8,7 +8,7 @@ use crate::engine::Timer;
 use crate::random::Purpose;
 use crate::units::{Bytes, Span, Time};
 
-/// The tool calls of one step.
+/// The tool calls under way in one sandbox.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     calls: Vec<ToolRun>,
@@ -24,6 +24,7 @@ pub(super) struct Batch {
 
 #[derive(Clone, Copy, Debug)]
 struct ToolRun {
+    key: CallKey,
     from: Time,
     reach: Span,
     io: Span,
@@ -32,24 +33,18 @@ struct ToolRun {
     dirtied: Bytes,
     memory: u64,
     timer: Option<Timer>,
-    state: ToolState,
+    /// It has got its memory.
+    runs: bool,
     /// It has no others beside it.
     alone: bool,
     /// Cores that serve it, in billionths, if it is alone in a sandbox with cores of its own.
     busy: i64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ToolState {
-    /// It has not got its memory yet.
-    Asks,
-    Runs,
-    Over,
-}
-
 impl World {
     /// Begins a call; false if there is no memory for it.
     pub(super) fn begin_tool(&mut self, now: Time, job: ToolJob) -> bool {
+        // Of a sub-agent's call this is not looked at: the sandbox has its size already.
         let class = &self.classes[job.class.0 as usize];
         let (vcpu, memory) = (class.vcpu.0, class.memory.0);
         let cpu_factor = self.tier.cpu_factor.0 * self.telemetry_cpu;
@@ -57,7 +52,9 @@ impl World {
             Some(span) => span,
             None => self.tier.exec.sample(&mut self.draw(Purpose::ToolReach, job.session, job.key)),
         };
+        let key = CallKey { id: job.id, number: job.number };
         let run = ToolRun {
+            key,
             from: now + job.policies,
             reach,
             io: Span::from_seconds(job.plan.io.seconds() * self.tier.io_factor.0),
@@ -66,45 +63,49 @@ impl World {
             dirtied: job.plan.dirty,
             memory: job.plan.memory.0,
             timer: None,
-            state: ToolState::Asks,
-            alone: job.batch == 1,
+            runs: false,
+            alone: job.batch == 1 && !self.have_children,
             busy: 0,
         };
+        self.work(job.id).root = job.sandbox;
+        self.work(job.sandbox).host = job.host;
         let spare = &mut self.spare;
-        let index = job.id as usize;
-        if index >= self.work.len() {
-            self.work.resize_with(index + 1, Default::default);
-        }
-        let work = &mut self.work[index];
-        work.host = job.host;
+        let work = &mut self.work[job.sandbox as usize];
         let batch = work.batch.get_or_insert_with(|| spare.pop().unwrap_or_default());
-        if job.number == 0 {
-            batch.calls.clear();
+        if batch.calls.is_empty() {
             batch.on_host.clear();
             batch.share.reset(vcpu);
             (batch.vcpu, batch.memory, batch.memory_held) = (vcpu, memory, 0);
         }
         batch.calls.push(run);
         if job.policies.is_zero() {
-            return self.tool_asks(now, job.id, job.number);
+            return self.tool_asks(job.id, job.number);
         }
         let timer = self.physical(run.from, Physical::ToolAsks(job.id, job.number));
         self.call(job.id, job.number).timer = Some(timer);
         true
     }
 
+    /// The calls in the sandbox that the session or sub-agent runs in.
     fn batch(&mut self, id: u32) -> &mut Batch {
-        self.work[id as usize].batch.as_mut().expect("tool calls under way have their batch")
+        let root = self.work[id as usize].root;
+        self.work[root as usize].batch.as_mut().expect("tool calls under way have their batch")
+    }
+
+    fn host_of(&self, id: u32) -> u32 {
+        self.work[self.work[id as usize].root as usize].host
     }
 
     fn call(&mut self, id: u32, number: u16) -> &mut ToolRun {
-        &mut self.batch(id).calls[usize::from(number)]
+        let key = CallKey { id, number };
+        let mut calls = self.batch(id).calls.iter_mut();
+        calls.find(|call| call.key == key).expect("a tool call that is named is under way")
     }
 
     /// The call gets its memory and begins; false if there is none in the sandbox, or on a host that
     /// promised more than it has.
-    pub(super) fn tool_asks(&mut self, _now: Time, id: u32, number: u16) -> bool {
-        let host = self.work[id as usize].host as usize;
+    pub(super) fn tool_asks(&mut self, id: u32, number: u16) -> bool {
+        let host = self.host_of(id) as usize;
         let run = *self.call(id, number);
         let batch = self.batch(id);
         let in_sandbox = batch.memory_held.saturating_add(run.memory) <= batch.memory;
@@ -122,7 +123,7 @@ impl World {
             self.physical(due, Physical::CpuDue(id, number))
         };
         let call = self.call(id, number);
-        (call.state, call.timer) = (ToolState::Runs, Some(timer));
+        (call.runs, call.timer) = (true, Some(timer));
         true
     }
 
@@ -141,17 +142,18 @@ impl World {
         if !self.has_hosts() {
             let share = &mut self.batch(id).share;
             let before = share.busy();
-            share.join(now, number, run.cores, run.cpu);
+            share.join(now, run.key, run.cores, run.cpu);
             self.cpu_change += share.busy() - before;
-            return self.reschedule_sandbox(id);
+            let root = self.work[id as usize].root;
+            return self.reschedule_sandbox(root);
         }
-        let work = &mut self.work[id as usize];
-        let host = work.host;
-        let batch = work.batch.as_mut().expect("tool calls under way have their batch");
+        let host = self.host_of(id);
+        let root = self.work[id as usize].root;
+        let batch = self.work[root as usize].batch.as_mut();
+        let batch = batch.expect("tool calls under way have their batch");
         let cpu = &mut self.hosts[host as usize].cpu;
         let before = cpu.busy();
-        let key = CallKey { id, number };
-        cpu.join(now, key, run.cores, run.cpu, batch.vcpu, &mut batch.on_host);
+        cpu.join(now, run.key, run.cores, run.cpu, batch.vcpu, &mut batch.on_host);
         self.cpu_change += cpu.busy() - before;
         self.reschedule_host(host);
     }
@@ -160,7 +162,7 @@ impl World {
     pub(super) fn sandbox_cpu(&mut self, now: Time, id: u32) {
         self.batch(id).share_timer = None;
         let before = self.batch(id).share.busy();
-        while let Some(number) = self.batch(id).share.take_ended(now) {
+        while let Some(CallKey { id, number }) = self.batch(id).share.take_ended(now) {
             let timer = self.conduct(now, Rank::Frees, Event::ToolEnded { id, number });
             self.call(id, number).timer = Some(timer);
         }
@@ -183,8 +185,9 @@ impl World {
         self.hosts[host as usize].cpu_timer = None;
         let before = self.hosts[host as usize].cpu.busy();
         for (key, slot) in self.hosts[host as usize].cpu.take_ended(now) {
-            let work = &mut self.work[key.id as usize];
-            let batch = work.batch.as_mut().expect("tool calls under way have their batch");
+            let root = self.work[key.id as usize].root;
+            let batch = self.work[root as usize].batch.as_mut();
+            let batch = batch.expect("tool calls under way have their batch");
             let cpu = &mut self.hosts[host as usize].cpu;
             cpu.leave(now, slot, batch.vcpu, &mut batch.on_host);
             let event = Event::ToolEnded { id: key.id, number: key.number };
@@ -206,58 +209,59 @@ impl World {
     }
 
     pub(super) fn report_tool(&mut self, now: Time, id: u32, number: u16) -> ToolReport {
-        let run = *self.call(id, number);
-        self.release(id, number);
-        if self.batch(id).calls.iter().all(|call| call.state == ToolState::Over) {
-            self.put_away(id);
-        }
+        let run = self.take_call(CallKey { id, number });
         ToolReport { took: now.since(run.from), cpu: run.cpu, dirtied: run.dirtied }
     }
 
     /// The call is over: its memory is free.
-    fn release(&mut self, id: u32, number: u16) {
-        let host = self.work[id as usize].host as usize;
-        let call = self.call(id, number);
-        let held = if call.state == ToolState::Runs { call.memory } else { 0 };
-        (call.state, call.timer) = (ToolState::Over, None);
-        let busy = std::mem::take(&mut call.busy);
-        self.cpu_change -= busy;
-        self.batch(id).memory_held -= held;
+    fn take_call(&mut self, key: CallKey) -> ToolRun {
+        let host = self.host_of(key.id) as usize;
+        let batch = self.batch(key.id);
+        let place = batch.calls.iter().position(|call| call.key == key);
+        let run = batch.calls.remove(place.expect("a tool call that is named is under way"));
+        let held = if run.runs { run.memory } else { 0 };
+        batch.memory_held -= held;
+        let last = batch.calls.is_empty();
         self.hosts[host].memory_held -= held;
-    }
-
-    fn put_away(&mut self, id: u32) {
-        if let Some(batch) = self.work[id as usize].batch.take() {
-            self.spare.push(batch);
+        self.cpu_change -= run.busy;
+        if last {
+            let root = self.work[key.id as usize].root;
+            let batch = self.work[root as usize].batch.take();
+            self.spare.extend(batch);
         }
+        run
     }
 
-    /// All calls of the session end unfinished.
+    /// Calls of the session end unfinished: of one that has the sandbox all that run in it, of a
+    /// sub-agent its own.
     pub(super) fn abort_tools(&mut self, now: Time, id: u32) {
-        let work = &mut self.work[id as usize];
-        let host = work.host;
-        let Some(batch) = &mut work.batch else { return };
-        let calls = batch.calls.len() as u16;
-        let slots = std::mem::take(&mut batch.on_host);
-        let vcpu = batch.vcpu;
-        let share_timer = batch.share_timer.take();
-        self.cpu_change -= batch.share.busy();
-        batch.share.reset(vcpu);
-        self.cancel_timer(share_timer);
-        let mut left = slots.clone();
-        let before = self.hosts[host as usize].cpu.busy();
-        for &slot in &slots {
-            self.hosts[host as usize].cpu.leave(now, slot, vcpu, &mut left);
+        let root = self.work[id as usize].root;
+        let Some(batch) = &mut self.work[root as usize].batch else { return };
+        let mine = |key: CallKey| root == id || key.id == id;
+        let keys: Vec<CallKey> =
+            batch.calls.iter().map(|call| call.key).filter(|key| mine(*key)).collect();
+        let (before, vcpu) = (batch.share.busy(), batch.vcpu);
+        keys.iter().for_each(|key| batch.share.remove(now, *key));
+        self.cpu_change += batch.share.busy() - before;
+        let mut inside = std::mem::take(&mut batch.on_host);
+        let host = self.host_of(id);
+        let cpu = &mut self.hosts[host as usize].cpu;
+        let before = cpu.busy();
+        let left: Vec<u32> = inside.iter().copied().filter(|slot| mine(cpu.key(*slot))).collect();
+        left.iter().for_each(|slot| cpu.leave(now, *slot, vcpu, &mut inside));
+        self.cpu_change += cpu.busy() - before;
+        if let Some(batch) = &mut self.work[root as usize].batch {
+            batch.on_host = inside;
         }
-        if !slots.is_empty() {
-            self.cpu_change += self.hosts[host as usize].cpu.busy() - before;
+        if !left.is_empty() {
             self.reschedule_host(host);
         }
-        for number in 0..calls {
-            let timer = self.call(id, number).timer.take();
-            self.cancel_timer(timer);
-            self.release(id, number);
+        if !self.has_hosts() {
+            self.reschedule_sandbox(root);
         }
-        self.put_away(id);
+        for key in keys {
+            let run = self.take_call(key);
+            self.cancel_timer(run.timer);
+        }
     }
 }

@@ -64,6 +64,8 @@ pub(super) struct Work {
     /// The boot's, restore's or snapshot's next event.
     timer: Option<Timer>,
     pub host: u32,
+    /// Whose sandbox it runs in.
+    pub root: u32,
     fails: bool,
     /// Which way its bytes flow now.
     flowing: Option<Direction>,
@@ -92,6 +94,8 @@ pub struct World {
     /// Change of the busy cores of all hosts since it was last taken, in billionths.
     pub(super) cpu_change: i64,
     place_images: bool,
+    /// Whether sandboxes may have calls of several sessions in them.
+    pub(super) have_children: bool,
 }
 
 const DAY: Span = Span::from_secs(86_400);
@@ -121,6 +125,7 @@ impl World {
             drift: (u64::MAX, 1.0),
             cpu_change: 0,
             place_images: setup.images_placed,
+            have_children: setup.have_children,
         }
     }
 
@@ -147,7 +152,7 @@ impl World {
     /// Does a step of physical work; what the conduct is to handle at once.
     pub fn step(&mut self, now: Time, physical: Physical) -> Option<Event> {
         match physical {
-            Physical::ToolAsks(id, number) if !self.tool_asks(now, id, number) => {
+            Physical::ToolAsks(id, number) if !self.tool_asks(id, number) => {
                 return Some(Event::ToolKilled { id });
             }
             Physical::ToolAsks(..) => {}
@@ -188,11 +193,10 @@ impl World {
     }
 
     pub(super) fn work(&mut self, id: u32) -> &mut Work {
-        let index = id as usize;
-        if index >= self.work.len() {
-            self.work.resize_with(index + 1, Work::default);
+        for next in self.work.len()..=id as usize {
+            self.work.push(Work { root: next as u32, ..Work::default() });
         }
-        &mut self.work[index]
+        &mut self.work[id as usize]
     }
 
     fn stage(&self, dist: &Dist<Span>, purpose: Purpose, job: &StartJob) -> Span {
@@ -415,5 +419,9 @@ impl Executor for World {
         self.queue.len()
     }
 
-    fn gone(&mut self, _id: u32) {}
+    fn gone(&mut self, id: u32) {
+        if let Some(work) = self.work.get_mut(id as usize) {
+            work.root = id;
+        }
+    }
 }

@@ -24,6 +24,8 @@ use crate::units::{Cores, Count, Span};
 
 /// Tool calls of a step that have draws of their own.
 pub const TOOL_CALLS_PER_STEP: u32 = 64;
+/// Sub-agents of a step at most: more are cut off.
+pub const CHILDREN_PER_STEP: u32 = 63;
 /// Chance of a larger batch from which on a class is refused.
 const LARGER_BATCH_CHANCE: f64 = 1e-9;
 /// Shares may miss 1 by this much: they are written in decimals.
@@ -50,6 +52,8 @@ pub(super) struct DrawnClass {
     pub model: ModelId,
     /// Cores of the sandbox, which bound a tool call's speed.
     pub vcpu: Cores,
+    /// Sub-agents of a step: how many, and their class.
+    pub children: Option<(Dist<Count>, ClassId)>,
 }
 
 /// Why no plans can be drawn.
@@ -69,6 +73,17 @@ pub enum DrawnError {
     /// The shares do not sum to 1.
     #[error("the shares of the classes sum to {0}: expected 1")]
     Shares(f64),
+    /// Sub-agents are of no class.
+    #[error("class `{class}` has sub-agents of class `{child}`, which is not there")]
+    NoChildClass {
+        /// The class.
+        class: String,
+        /// What it names.
+        child: String,
+    },
+    /// Sub-agents would have sub-agents without end.
+    #[error("class `{0}` would be among the sub-agents of its own sub-agents, without end")]
+    EndlessChildren(String),
     /// Batches of tool calls may be larger than the draws can tell apart.
     #[error(
         "class `{0}` may have more than {TOOL_CALLS_PER_STEP} tool calls in a step: \
@@ -91,9 +106,13 @@ impl DrawnPlans {
     ) -> Result<Self, DrawnError> {
         let implied = IndexMap::from([(DEFAULT_NAME.to_owned(), Class::default())]);
         let classes = if classes.is_empty() { &implied } else { classes };
-        let compiled: Result<_, _> =
+        let compiled: Result<Vec<_>, _> =
             classes.iter().map(|(name, class)| DrawnClass::new(name, class, models)).collect();
-        Ok(DrawnPlans { seed, classes: compiled?, shares: shares(classes)? })
+        let mut compiled = compiled?;
+        for (drawn, (name, class)) in compiled.iter_mut().zip(classes) {
+            drawn.children = children_of(name, class, classes)?;
+        }
+        Ok(DrawnPlans { seed, classes: compiled.into(), shares: shares(classes)? })
     }
 
     /// The class of a session, its turns and its end.
@@ -160,6 +179,40 @@ impl DrawnPlans {
         }));
     }
 
+    /// Whether any class has sub-agents.
+    pub fn have_children(&self) -> bool {
+        self.classes.iter().any(|class| class.children.is_some())
+    }
+
+    /// The sub-agents of a step: a word that numbers each, and their class.
+    pub fn children(
+        &self,
+        replication: u16,
+        session: u64,
+        class: ClassId,
+        at: StepAt,
+    ) -> impl Iterator<Item = (u64, ClassId)> + '_ {
+        let first = at.ordinal.wrapping_mul(CHILDREN_PER_STEP + 1);
+        let children = self.classes[usize::from(class.0)].children.as_ref();
+        let number = children.map_or(0, |(count, _)| {
+            let mut draws = self.draws(replication, session, Purpose::Children, first);
+            whole(count.sample(&mut draws)).min(CHILDREN_PER_STEP)
+        });
+        let class = children.map_or(class, |(_, class)| *class);
+        (1..=number).map(move |child| {
+            let index = first.wrapping_add(child);
+            (self.draws(replication, session, Purpose::Children, index).next_u64(), class)
+        })
+    }
+
+    /// The outline of a sub-agent.
+    pub fn child_outline(&self, replication: u16, session: u64, class: ClassId) -> Outline {
+        let drawn = &self.classes[usize::from(class.0)];
+        let turns =
+            whole(drawn.turns.sample(&mut self.draws(replication, session, Purpose::Turns, 0)));
+        Outline { session, class, turns: turns.max(1), end: End::Close }
+    }
+
     /// Mean planned length of a session of this class: see [`length`].
     ///
     /// # Errors
@@ -170,7 +223,11 @@ impl DrawnPlans {
         models: &IndexMap<String, Model>,
     ) -> Result<Span, length::LengthError> {
         let drawn = &self.classes[usize::from(class.0)];
-        length::of_class(drawn, &length::model_at(models, drawn.model))
+        let alone = length::of_class(drawn, &length::model_at(models, drawn.model))?;
+        let Some((count, child)) = &drawn.children else { return Ok(alone) };
+        let spawns = length::steps_in_session(drawn) * (1.0 - count.sampler().cdf(0.5));
+        let child = self.planned_length(*child, models)?.seconds();
+        Ok(Span::from_seconds(alone.seconds() + spawns * child))
     }
 
     /// Mean planned length over the mix of classes.
@@ -233,6 +290,7 @@ impl DrawnClass {
             abandon: class.abandon.0,
             model,
             vcpu: class.sandbox.vcpu,
+            children: None,
         })
     }
 
@@ -253,6 +311,33 @@ impl DrawnClass {
 /// Rounds a drawn count half up.
 pub(super) fn whole(count: Count) -> u32 {
     (count.0 + 0.5) as u32
+}
+
+/// The sub-agents of a class, if none of them is of that class again.
+fn children_of(
+    name: &str,
+    class: &Class,
+    classes: &IndexMap<String, Class>,
+) -> Result<Option<(Dist<Count>, ClassId)>, DrawnError> {
+    let Some(first) = &class.sub_agents else { return Ok(None) };
+    let place = |child: &str| {
+        classes.get_index_of(child).ok_or_else(|| DrawnError::NoChildClass {
+            class: name.to_owned(),
+            child: child.to_owned(),
+        })
+    };
+    let (mut at, mut steps) = (place(&first.class)?, 0);
+    while let Some(next) = &classes[at].sub_agents {
+        at = place(&next.class)?;
+        steps += 1;
+        if classes.get_index_of(name) == Some(at) || steps > classes.len() {
+            return Err(DrawnError::EndlessChildren(name.to_owned()));
+        }
+    }
+    if first.class == name {
+        return Err(DrawnError::EndlessChildren(name.to_owned()));
+    }
+    Ok(Some((first.count.clone(), ClassId(place(&first.class)? as u16))))
 }
 
 fn shares(classes: &IndexMap<String, Class>) -> Result<Box<[f64]>, DrawnError> {

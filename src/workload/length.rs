@@ -16,6 +16,8 @@
 //!   one (`prompt_cache: none`) the whole context, whose mean over a session follows from the
 //!   moments of turns and steps. A context window caps the mean context of a call.
 //! - Turns and steps count as drawn: rounded half up, turns at least 1.
+//! - Sub-agents: a step waits for the longest of them. Of drawn ones that is taken for one mean session
+//!   of their class where there are any, which is a little short where there are several.
 //! - A batch that is never larger than one call of constant cores has its closed form; any other
 //!   is the mean of 16,384 batches drawn with keys of their own (seed 0), the same on every machine.
 
@@ -97,6 +99,11 @@ pub(super) fn of_class(class: &DrawnClass, model: &Model) -> Result<Span, Length
     if seconds > 0.0 { Ok(Span::from_seconds(seconds)) } else { Err(LengthError::Zero) }
 }
 
+/// Mean number of steps in a session of a class.
+pub(super) fn steps_in_session(class: &DrawnClass) -> f64 {
+    moments(&class.turns, 1).mean * moments(&class.steps, 0).mean
+}
+
 /// Mean planned length of recorded sessions: what they recorded, and the formula where they did
 /// not. A recorded context counts as uncached where the model has no prompt cache.
 ///
@@ -109,6 +116,17 @@ pub fn of_recorded(
 ) -> Result<Span, LengthError> {
     let models: Vec<Model> =
         (0..models.len().max(1)).map(|id| model_at(models, ModelId(id as u16))).collect();
+    let seconds = planned_seconds(sessions, &models, &vcpu)?;
+    let mean = seconds / sessions.len() as f64;
+    if mean > 0.0 { Ok(Span::from_seconds(mean)) } else { Err(LengthError::Zero) }
+}
+
+/// Planned time of all sessions together, in seconds.
+fn planned_seconds(
+    sessions: &[SessionPlan],
+    models: &[Model],
+    vcpu: &dyn Fn(&SessionPlan) -> Cores,
+) -> Result<f64, LengthError> {
     let mut seconds = 0.0;
     for session in sessions {
         let vcpu = vcpu(session);
@@ -132,13 +150,26 @@ pub fn of_recorded(
                     (Latency::Recorded, None) => return Err(LengthError::NotRecorded),
                 };
                 seconds += longest(step.tools.iter().copied(), vcpu);
+                // The step waits for the longest of its sub-agents.
+                let children: Vec<SessionPlan> =
+                    step.children.iter().map(|c| child(session, *c)).collect();
+                let mut longest: f64 = 0.0;
+                for child in &children {
+                    let alone = std::slice::from_ref(child);
+                    longest = longest.max(planned_seconds(alone, models, &|_| vcpu)?);
+                }
+                seconds += longest;
             }
         }
     }
-    let mean = seconds / sessions.len() as f64;
-    if mean > 0.0 { Ok(Span::from_seconds(mean)) } else { Err(LengthError::Zero) }
+    Ok(seconds)
 }
 
+/// A sub-agent as a session of its own.
+fn child(session: &SessionPlan, place: u16) -> SessionPlan {
+    let plan = session.sub_agents[usize::from(place)].clone();
+    SessionPlan { sub_agents: session.sub_agents.clone(), ..plan }
+}
 fn latency(formula: &ModelFormula, uncached: f64, output: f64) -> f64 {
     formula.base.mean()
         + uncached * formula.per_input.seconds()

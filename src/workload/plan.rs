@@ -80,6 +80,9 @@ pub struct StepPlan {
     pub errors: Box<[bool]>,
     /// Tool calls, side by side after the model call.
     pub tools: Box<[ToolPlan]>,
+    /// Sub-agents that run side by side after the tool calls, and are waited for: their places in the
+    /// session's [`SessionPlan::sub_agents`].
+    pub children: Box<[u16]>,
 }
 
 /// One turn of a recorded plan.
@@ -108,7 +111,14 @@ pub struct SessionPlan {
     pub boot_faults: Box<[bool]>,
     /// Whether restore try 0, 1, … fails; empty leaves it to draws.
     pub restore_faults: Box<[bool]>,
+    /// All sub-agents of the session and of its sub-agents; steps name them by their place here.
+    pub sub_agents: Vec<SessionPlan>,
 }
+
+/// Bits of a session's index that number the session itself; those above number its sub-agents.
+const INDEX_BITS: u32 = 40;
+/// Marks numbers of drawn sub-agents; sessions, pool places and stocks have other bits.
+const DRAWN_CHILD: u64 = 1 << 61;
 
 /// Where plans come from. Cheap to clone; shared by all replications.
 #[derive(Clone, Debug)]
@@ -136,7 +146,7 @@ impl Plans {
         match self {
             Plans::Drawn(drawn) => drawn.outline(replication, index),
             Plans::Recorded(sessions) => {
-                let plan = &sessions[index as usize];
+                let plan = whole_plan(sessions, index);
                 let turns =
                     u32::try_from(plan.turns.len()).expect("a plan has fewer than 2^32 turns");
                 Outline { session: plan.session, class: plan.class, turns, end: plan.end }
@@ -148,7 +158,9 @@ impl Plans {
     pub fn think(&self, replication: u16, index: u64, class: ClassId, turn: u32) -> Span {
         match self {
             Plans::Drawn(drawn) => drawn.think(replication, index, class, turn),
-            Plans::Recorded(sessions) => sessions[index as usize].turns[turn as usize].think,
+            Plans::Recorded(sessions) => {
+                whole_plan(sessions, index).turns[turn as usize].think
+            }
         }
     }
 
@@ -157,7 +169,7 @@ impl Plans {
         match self {
             Plans::Drawn(drawn) => drawn.steps(replication, index, class, turn),
             Plans::Recorded(sessions) => {
-                let steps = sessions[index as usize].turns[turn as usize].steps.len();
+                let steps = whole_plan(sessions, index).turns[turn as usize].steps.len();
                 u32::try_from(steps).expect("a turn has fewer than 2^32 steps")
             }
         }
@@ -188,13 +200,68 @@ impl Plans {
         }
     }
 
+    /// Whether any session has sub-agents.
+    pub fn have_children(&self) -> bool {
+        match self {
+            Plans::Drawn(drawn) => drawn.have_children(),
+            Plans::Recorded(sessions) => sessions.iter().any(|plan| !plan.sub_agents.is_empty()),
+        }
+    }
+
+    /// Appends the sub-agents of a step to `out`: their indices and classes.
+    pub fn children(
+        &self,
+        replication: u16,
+        index: u64,
+        class: ClassId,
+        at: StepAt,
+        out: &mut Vec<(u64, ClassId)>,
+    ) {
+        match self {
+            Plans::Drawn(drawn) => {
+                let child = |(word, class)| (DRAWN_CHILD | word >> 3, class);
+                out.extend(drawn.children(replication, index, class, at).map(child));
+            }
+            Plans::Recorded(sessions) => {
+                let top = index & ((1 << INDEX_BITS) - 1);
+                let all = &sessions[top as usize].sub_agents;
+                out.extend(recorded(sessions, index, at).children.iter().map(|place| {
+                    let index = top | (u64::from(*place) + 1) << INDEX_BITS;
+                    (index, all[usize::from(*place)].class)
+                }));
+            }
+        }
+    }
+
+    /// The outline of a sub-agent.
+    pub fn child_outline(&self, replication: u16, index: u64, class: ClassId) -> Outline {
+        match self {
+            Plans::Drawn(drawn) => drawn.child_outline(replication, index, class),
+            Plans::Recorded(_) => self.outline(replication, index),
+        }
+    }
+
     /// The whole plan of the session that arrives as number `index`, written out: what `plans`
     /// files hold. Of drawn sessions it has no recorded latencies, backoffs or faults.
     pub fn record(&self, replication: u16, index: u64, arrival: Time) -> SessionPlan {
         if let Plans::Recorded(sessions) = self {
             return SessionPlan { arrival, ..sessions[index as usize].clone() };
         }
-        let Outline { session, class, turns, end } = self.outline(replication, index);
+        let outline = self.outline(replication, index);
+        let mut sub_agents = Vec::new();
+        let plan = self.record_drawn(replication, index, outline, &mut sub_agents);
+        SessionPlan { arrival, sub_agents, ..plan }
+    }
+
+    /// Writes a drawn session out; its sub-agents go to `all`.
+    fn record_drawn(
+        &self,
+        replication: u16,
+        index: u64,
+        outline: Outline,
+        all: &mut Vec<SessionPlan>,
+    ) -> SessionPlan {
+        let Outline { session, class, turns, end } = outline;
         let mut ordinal = 0;
         let turns = (0..turns).map(|turn| {
             let think = self.think(replication, index, class, turn);
@@ -204,12 +271,22 @@ impl Plans {
                 let mut tools = Vec::new();
                 self.tools(replication, index, class, at, &mut tools);
                 let call = self.call(replication, index, class, at);
-                StepPlan { call, tools: tools.into(), ..StepPlan::default() }
+                let mut found = Vec::new();
+                self.children(replication, index, class, at, &mut found);
+                let children = found.into_iter().map(|(child, class)| {
+                    let outline = self.child_outline(replication, child, class);
+                    let place = all.len() as u16;
+                    all.push(SessionPlan::default());
+                    all[usize::from(place)] = self.record_drawn(replication, child, outline, all);
+                    place
+                });
+                let children = children.collect();
+                StepPlan { call, tools: tools.into(), children, ..StepPlan::default() }
             });
             TurnPlan { think, steps: steps.collect() }
         });
         let turns = turns.collect();
-        SessionPlan { session, class, arrival, end, turns, ..SessionPlan::default() }
+        SessionPlan { session, class, end, turns, ..SessionPlan::default() }
     }
 
     /// The recorded backoff fraction of a retry of a step's call, if there is one.
@@ -254,8 +331,17 @@ impl Plans {
     }
 }
 
+/// The plan of a session, or of a sub-agent.
+fn whole_plan(sessions: &[SessionPlan], index: u64) -> &SessionPlan {
+    let top = &sessions[(index & ((1 << INDEX_BITS) - 1)) as usize];
+    match index >> INDEX_BITS {
+        0 => top,
+        child => &top.sub_agents[child as usize - 1],
+    }
+}
+
 fn recorded(sessions: &[SessionPlan], index: u64, at: StepAt) -> &StepPlan {
-    &sessions[index as usize].turns[at.turn as usize].steps[at.step as usize]
+    &whole_plan(sessions, index).turns[at.turn as usize].steps[at.step as usize]
 }
 
 /// A list of recorded outcomes: past its end a try succeeds; without a list nothing is known.

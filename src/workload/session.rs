@@ -44,6 +44,8 @@ impl CallTerms {
 pub struct Demand {
     /// Where plans come from.
     pub plans: Plans,
+    /// Whether any of them has sub-agents.
+    pub have_children: bool,
     /// Terms of the models, by [`ModelId`].
     pub terms: Vec<CallTerms>,
     /// Seed of all draws.
@@ -95,6 +97,8 @@ pub enum Want {
         /// The wait.
         after: Span,
     },
+    /// To start the sub-agents of its step, and to wait until all have left.
+    Spawn,
     /// To think, then to begin its next turn.
     Think {
         /// The think time, compressed.
@@ -113,6 +117,7 @@ enum Phase {
     Calling,
     ToolsDue,
     InTools,
+    InChildren,
     /// Its sandbox was lost in the middle of a step.
     Interrupted,
 }
@@ -127,6 +132,7 @@ pub struct Session {
     steps: u32,
     ordinal: u32,
     attempt: u32,
+    /// Tool calls, or sub-agents, of the step that are under way.
     open_tools: u32,
     phase: Phase,
     call: CallPlan,
@@ -169,6 +175,30 @@ impl Session {
             context_before: 0,
             last: None,
         }
+    }
+
+    /// A sub-agent of this index.
+    pub fn child(demand: &Demand, index: u64, class: ClassId) -> Self {
+        let outline = demand.plans.child_outline(demand.replication, index, class);
+        Session::with(index, outline)
+    }
+
+    /// Appends the sub-agents of the step under way to `out`: their indices and classes.
+    pub fn children(&self, demand: &Demand, out: &mut Vec<(u64, ClassId)>) {
+        let class = self.outline.class;
+        demand.plans.children(demand.replication, self.index, class, self.at(), out);
+    }
+
+    /// So many sub-agents have begun.
+    pub fn spawned(&mut self, children: u32) {
+        self.open_tools = children;
+    }
+
+    /// One of its sub-agents left.
+    pub fn child_ended(&mut self, demand: &Demand) -> Want {
+        debug_assert_eq!(self.phase, Phase::InChildren);
+        self.open_tools -= 1;
+        if self.open_tools == 0 { self.next_step(demand) } else { Want::Nothing }
     }
 
     /// A session of `class` that left before the start of the run; only its snapshot is there.
@@ -239,7 +269,11 @@ impl Session {
                     u32::try_from(tools.len()).expect("a batch has fewer than 2^32 calls");
                 Want::Tools
             }
-            Phase::Away | Phase::Calling | Phase::InTools | Phase::Interrupted => {
+            Phase::Away
+            | Phase::Calling
+            | Phase::InTools
+            | Phase::InChildren
+            | Phase::Interrupted => {
                 unreachable!("a session proceeds when something is due")
             }
         }
@@ -302,7 +336,7 @@ impl Session {
         match self.phase {
             Phase::Away | Phase::Interrupted => {}
             Phase::CallDue => self.phase = Phase::Interrupted,
-            Phase::Calling | Phase::ToolsDue | Phase::InTools => {
+            Phase::Calling | Phase::ToolsDue | Phase::InTools | Phase::InChildren => {
                 self.context = self.context_before;
                 (self.open_tools, self.attempt) = (0, 0);
                 self.phase = Phase::Interrupted;
@@ -351,6 +385,18 @@ impl Session {
     }
 
     fn end_step(&mut self, demand: &Demand) -> Want {
+        if demand.have_children {
+            let mut children = Vec::new();
+            self.children(demand, &mut children);
+            if !children.is_empty() {
+                self.phase = Phase::InChildren;
+                return Want::Spawn;
+            }
+        }
+        self.next_step(demand)
+    }
+
+    fn next_step(&mut self, demand: &Demand) -> Want {
         self.step += 1;
         self.ordinal += 1;
         if self.step < self.steps {

@@ -150,6 +150,8 @@ pub enum SubAgents {
     /// They are left out, and counted.
     #[default]
     Skip,
+    /// They run in their parent's sandbox, started by the request before them.
+    Include,
 }
 
 /// Which column numbers the sessions.
@@ -186,6 +188,9 @@ pub struct Class {
     pub tokens: TokenDemand,
     /// Tool calls after each model call.
     pub tools: ToolDemand,
+    /// Sub-agents that a step may start after its tool calls, and waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub_agents: Option<SubAgentDemand>,
     /// Share of the sessions that are left open without a word at their last turn's end.
     pub abandon: Ratio,
     /// The model that is called, a key of `models`.
@@ -205,11 +210,23 @@ impl Default for Class {
             steps: Dist::constant(Count(1.0)),
             tokens: TokenDemand::default(),
             tools: ToolDemand::default(),
+            sub_agents: None,
             abandon: Ratio(0.0),
             model: DEFAULT_NAME.to_owned(),
             sandbox: Sandbox::default(),
         }
     }
+}
+
+/// Sub-agents of a step: sessions that run side by side in their parent's sandbox.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubAgentDemand {
+    /// The class that says what each does; its sandbox is not used. Give it `share: 0` if it comes
+    /// in no other way.
+    pub class: String,
+    /// How many a step starts.
+    pub count: Dist<Count>,
 }
 
 /// New tokens, by where they come from.

@@ -2,7 +2,7 @@
 //!
 //! | column | read as |
 //! |---|---|
-//! | `session_id`, `parent_id` | the session; rows with a parent are sub-agents' and left out |
+//! | `session_id`, `parent_id` | the session; rows with a parent are a sub-agent's (`sub_agents: skip | include`) |
 //! | `seq` | the request's number in its session |
 //! | `t_s` | start since the session's begin (`timing: start_times`) |
 //! | `input_tokens` | the whole prompt: the call's `context` |
@@ -22,6 +22,10 @@
 //!
 //! With `timing: start_times` a gap runs from the end of the call before, as recorded, to the
 //! recorded start; a start that lies before that end is late, by as much (counted).
+//!
+//! With `sub_agents: include` a sub-agent runs in its parent's sandbox, started by the last request of
+//! its parent that began before it (`t_s` of both count from the parent's begin); the parent waits for
+//! it. Rows of a parent that is not there are left out and counted.
 //!
 //! `api_time_s` and `think_time_s` that were not recorded are replayed as 0 and counted. The format
 //! has no session arrivals: all arrive at 0 unless the scenario's `arrivals` says otherwise.
@@ -86,6 +90,8 @@ struct Gathered<'a> {
     report: TraceReport,
     cached: u64,
     sessions: IndexMap<String, Vec<Request>>,
+    /// Requests of sub-agents, by parent and sub-agent, if they are wanted.
+    children: Option<IndexMap<String, IndexMap<String, Vec<Request>>>>,
 }
 
 pub(super) fn read(
@@ -93,13 +99,13 @@ pub(super) fn read(
     trace: &Trace,
     names: &Names<'_>,
 ) -> Result<(Vec<SessionPlan>, TraceReport), TraceError> {
-    let SubAgents::Skip = trace.sub_agents;
     let mut csv = Csv::open(lines, COLUMNS)?;
     let class = names.only_class().map_err(|problem| csv.lines.file_error(problem))?;
     let class_model = names.class_model(class).map_err(|problem| csv.lines.file_error(problem))?;
     let report = TraceReport::new(TraceFormat::AgentSessions);
     let sessions = IndexMap::new();
-    let mut all = Gathered { names, class_model, report, cached: 0, sessions };
+    let children = (trace.sub_agents == SubAgents::Include).then(IndexMap::new);
+    let mut all = Gathered { names, class_model, report, cached: 0, sessions, children };
     while let Some(added) = csv.next(|row| all.row(&row))? {
         // The line's number is known to the file alone, once the row is read.
         if let Some(session) = added {
@@ -119,7 +125,8 @@ pub(super) fn read(
     if trace.order == TraceOrder::SessionId {
         all.sessions.sort_unstable_keys();
     }
-    let Gathered { mut report, cached, sessions, .. } = all;
+    let Gathered { mut report, cached, sessions, children, .. } = all;
+    let mut children = children.unwrap_or_default();
     report.sessions = sessions.len() as u64;
     report.tokens.cached =
         (report.missing.get(COLUMNS[CACHED]) != Some(&report.calls)).then_some(cached);
@@ -131,10 +138,18 @@ pub(super) fn read(
         (id.as_str(), requests.iter().map(key).collect())
     }));
     let mut plans = Vec::with_capacity(sessions.len());
-    for (number, requests) in (0..).zip(sessions.values()) {
-        let turns = turns(requests, trace, &mut report).map_err(fail)?;
-        plans.push(SessionPlan { session: number, class, turns, ..SessionPlan::default() });
+    for (number, (id, requests)) in (0..).zip(&sessions) {
+        let (turns, places) = turns(requests, trace, &mut report).map_err(fail)?;
+        let mut plan = SessionPlan { session: number, class, turns, ..SessionPlan::default() };
+        for mut child in children.shift_remove(id).into_iter().flat_map(IndexMap::into_values) {
+            child.sort_by_key(|request| request.seq);
+            let (turns, _) = self::turns(&child, trace, &mut report).map_err(fail)?;
+            report.sub_agents += 1;
+            add_child(&mut plan, requests, &places, &child[0], turns);
+        }
+        plans.push(plan);
     }
+    report.orphan_rows = children.values().flat_map(IndexMap::values).map(|c| c.len() as u64).sum();
     Ok((plans, report))
 }
 
@@ -149,6 +164,10 @@ impl Gathered<'_> {
         let request = self.request(row)?;
         if !row.text(PARENT).is_empty() {
             self.report.sub_agent_rows += 1;
+            if let Some(children) = &mut self.children {
+                let of_parent = children.entry(row.text(PARENT).to_owned()).or_default();
+                of_parent.entry(id.to_owned()).or_default().push(request);
+            }
             return Ok(None);
         }
         self.report.calls += 1;
@@ -215,13 +234,39 @@ impl Gathered<'_> {
     }
 }
 
-/// The turns of one session.
+/// Hangs a sub-agent on the last request of its parent that began before it.
+fn add_child(
+    plan: &mut SessionPlan,
+    requests: &[Request],
+    places: &[(usize, usize)],
+    first: &Request,
+    turns: Vec<TurnPlan>,
+) {
+    let before = requests.iter().rposition(|request| request.start <= first.start).unwrap_or(0);
+    let (turn, step) = places[before];
+    let place = plan.sub_agents.len() as u16;
+    // A number of its own for its draws: apart from those of all sessions.
+    let session = 1 << 60 | plan.session << 16 | u64::from(place);
+    plan.sub_agents.push(SessionPlan {
+        session,
+        class: plan.class,
+        turns,
+        ..SessionPlan::default()
+    });
+    let step = &mut plan.turns[turn].steps[step];
+    step.children = step.children.iter().copied().chain([place]).collect();
+}
+
+/// The turns of one session, and the turn and step of each request.
+type TurnsAndPlaces = (Vec<TurnPlan>, Vec<(usize, usize)>);
+
 fn turns(
     requests: &[Request],
     trace: &Trace,
     report: &mut TraceReport,
-) -> Result<Vec<TurnPlan>, (u64, Problem)> {
+) -> Result<TurnsAndPlaces, (u64, Problem)> {
     let mut turns: Vec<TurnPlan> = Vec::new();
+    let mut places = Vec::with_capacity(requests.len());
     let mut clock = Clock::default();
     let mut before = 0;
     for (place, request) in requests.iter().enumerate() {
@@ -249,8 +294,10 @@ fn turns(
             }
             _ => turns.push(TurnPlan { think: gap, steps: vec![step] }),
         }
+        let turn = turns.len() - 1;
+        places.push((turn, turns[turn].steps.len() - 1));
     }
-    Ok(turns)
+    Ok((turns, places))
 }
 
 /// A tool call that only waits.

@@ -6,7 +6,8 @@
 //!
 //! May be left out: `class` (`default`), `end` (`close`), `tools` (none), `cores` (1),
 //! `latency_s` (as `null`: not recorded), the first turn's `think_s` (0), and `context`, `u`,
-//! `errors`, `faults`. Everything else must be there, and an unknown key is an error: absent is not
+//! `errors`, `faults`, `children` (sub-agents of a step, each with `turns`, and `class` and
+//! `session` if they are not the defaults). Everything else must be there, and an unknown key is an error: absent is not
 //! zero.
 
 use std::borrow::Cow;
@@ -74,6 +75,20 @@ struct RawStep<'a> {
     model: RawCall<'a>,
     #[serde(default)]
     tools: Vec<RawTool>,
+    #[serde(borrow, default)]
+    children: Vec<RawChild<'a>>,
+}
+
+/// A sub-agent: it runs in its parent's sandbox, so it has no arrival and no faults of its own.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawChild<'a> {
+    #[serde(borrow, default = "default_name")]
+    class: Cow<'a, str>,
+    /// Keys its draws.
+    session: Option<u64>,
+    #[serde(borrow)]
+    turns: Vec<RawTurn<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -208,32 +223,8 @@ pub(super) fn json_problem(error: &serde_json::Error) -> (Problem, Option<u64>) 
 
 impl RawSession<'_> {
     fn plan(self, names: &Names<'_>) -> Result<SessionPlan, Problem> {
-        let meaning = |found: String, help: &str| Problem::Meaning { found, help: help.to_owned() };
-        if self.turns.is_empty() {
-            return Err(meaning("the session has no turns".to_owned(), "it needs at least one"));
-        }
-        let mut turns = Vec::with_capacity(self.turns.len());
-        for (number, turn) in self.turns.into_iter().enumerate() {
-            let think = match (number, turn.think_s) {
-                (0, Some(Seconds(think))) if !think.is_zero() => {
-                    let found = format!("`turns[0].think_s` is {} s", think.seconds());
-                    let help = "a session's first turn begins when it arrives: write 0, and a \
-                                later `arrival_s`";
-                    return Err(meaning(found, help));
-                }
-                (0, _) => Span::ZERO,
-                (_, Some(Seconds(think))) => think,
-                (_, None) => {
-                    let found = format!("`turns[{number}]` has no `think_s`");
-                    let help = "absent is not zero: write the time since the turn before";
-                    return Err(meaning(found, help));
-                }
-            };
-            let steps = turn.steps.into_iter().enumerate();
-            let steps = steps
-                .map(|(step, raw)| raw.plan(names, || format!("turns[{number}].steps[{step}]")));
-            turns.push(TurnPlan { think, steps: steps.collect::<Result<_, _>>()? });
-        }
+        let mut reading = Reading { names, session: self.session, sub_agents: Vec::new() };
+        let turns = reading.turns(self.turns, "turns")?;
         Ok(SessionPlan {
             session: self.session,
             class: names.class(&self.class)?,
@@ -245,7 +236,76 @@ impl RawSession<'_> {
             turns,
             boot_faults: self.faults.boot,
             restore_faults: self.faults.restore,
+            sub_agents: reading.sub_agents,
         })
+    }
+}
+
+/// A session being read, and the sub-agents found in it.
+struct Reading<'a> {
+    names: &'a Names<'a>,
+    session: u64,
+    sub_agents: Vec<SessionPlan>,
+}
+
+impl Reading<'_> {
+    fn turns(&mut self, raw: Vec<RawTurn<'_>>, path: &str) -> Result<Vec<TurnPlan>, Problem> {
+        let meaning = |found: String, help: &str| Problem::Meaning { found, help: help.to_owned() };
+        if raw.is_empty() {
+            let found = match path {
+                "turns" => "the session has no turns".to_owned(),
+                _ => format!("`{path}` is empty"),
+            };
+            return Err(meaning(found, "it needs at least one"));
+        }
+        let mut turns = Vec::with_capacity(raw.len());
+        for (number, turn) in raw.into_iter().enumerate() {
+            let think = match (number, turn.think_s) {
+                (0, Some(Seconds(think))) if !think.is_zero() => {
+                    let found = format!("`{path}[0].think_s` is {} s", think.seconds());
+                    let help = "a session's first turn begins when it arrives: write 0, and a \
+                                later `arrival_s`";
+                    return Err(meaning(found, help));
+                }
+                (0, _) => Span::ZERO,
+                (_, Some(Seconds(think))) => think,
+                (_, None) => {
+                    let found = format!("`{path}[{number}]` has no `think_s`");
+                    let help = "absent is not zero: write the time since the turn before";
+                    return Err(meaning(found, help));
+                }
+            };
+            let mut steps = Vec::with_capacity(turn.steps.len());
+            for (step, raw) in turn.steps.into_iter().enumerate() {
+                let path = format!("{path}[{number}].steps[{step}]");
+                steps.push(self.step(raw, &path)?);
+            }
+            turns.push(TurnPlan { think, steps });
+        }
+        Ok(turns)
+    }
+
+    fn step(&mut self, mut raw: RawStep<'_>, path: &str) -> Result<StepPlan, Problem> {
+        let mut children = Vec::new();
+        for (number, child) in std::mem::take(&mut raw.children).into_iter().enumerate() {
+            let place = u16::try_from(self.sub_agents.len()).map_err(|_| Problem::Meaning {
+                found: format!("session {} has more than 65,536 sub-agents", self.session),
+                help: "leave some out".to_owned(),
+            })?;
+            self.sub_agents.push(SessionPlan::default());
+            let turns = self.turns(child.turns, &format!("{path}.children[{number}].turns"))?;
+            // A number of its own for its draws: apart from those of all sessions.
+            let own = 1 << 60 | self.session << 16 | u64::from(place);
+            self.sub_agents[usize::from(place)] = SessionPlan {
+                session: child.session.unwrap_or(own),
+                class: self.names.class(&child.class)?,
+                turns,
+                ..SessionPlan::default()
+            };
+            children.push(place);
+        }
+        let plan = raw.plan(self.names, || path.to_owned())?;
+        Ok(StepPlan { children: children.into(), ..plan })
     }
 }
 
@@ -279,6 +339,7 @@ impl RawStep<'_> {
             dirty: Bytes(tool.dirty_bytes),
         });
         let backoff = self.model.u.iter().map(|u| u.0).collect();
-        Ok(StepPlan { call, backoff, errors: self.model.errors, tools: tools.collect() })
+        let children = Box::default();
+        Ok(StepPlan { call, backoff, errors: self.model.errors, tools: tools.collect(), children })
     }
 }

@@ -38,7 +38,7 @@ fn push_session(session: &SessionPlan, names: &Names<'_>, out: &mut String) {
     out.push_str(", \"arrival_s\": ");
     push_seconds(session.arrival.nanos(), out);
     push(out, format_args!(", \"end\": \"{end}\", \"turns\": "));
-    push_list(&session.turns, out, |turn, out| push_turn(turn, names, out));
+    push_list(&session.turns, out, |turn, out| push_turn(turn, session, names, out));
     let faults = [("boot", &session.boot_faults), ("restore", &session.restore_faults)];
     if faults.iter().any(|(_, list)| !list.is_empty()) {
         out.push_str(", \"faults\": {");
@@ -53,15 +53,25 @@ fn push_session(session: &SessionPlan, names: &Names<'_>, out: &mut String) {
     out.push('}');
 }
 
-fn push_turn(turn: &TurnPlan, names: &Names<'_>, out: &mut String) {
+fn push_turn(turn: &TurnPlan, session: &SessionPlan, names: &Names<'_>, out: &mut String) {
     out.push_str("{\"think_s\": ");
     push_seconds(turn.think.nanos(), out);
     out.push_str(", \"steps\": ");
-    push_list(&turn.steps, out, |step, out| push_step(step, names, out));
+    push_list(&turn.steps, out, |step, out| push_step(step, session, names, out));
     out.push('}');
 }
 
-fn push_step(step: &StepPlan, names: &Names<'_>, out: &mut String) {
+/// A sub-agent of the session, with those that it has itself.
+fn push_child(place: u16, session: &SessionPlan, names: &Names<'_>, out: &mut String) {
+    let child = &session.sub_agents[usize::from(place)];
+    out.push_str("{\"class\": ");
+    push_text(names.class_name(child.class), out);
+    push(out, format_args!(", \"session\": {}, \"turns\": ", child.session));
+    push_list(&child.turns, out, |turn, out| push_turn(turn, session, names, out));
+    out.push('}');
+}
+
+fn push_step(step: &StepPlan, session: &SessionPlan, names: &Names<'_>, out: &mut String) {
     let CallPlan { model, input, output, latency, context } = step.call;
     out.push_str("{\"model\": {\"name\": ");
     push_text(names.model_name(model), out);
@@ -83,6 +93,10 @@ fn push_step(step: &StepPlan, names: &Names<'_>, out: &mut String) {
     }
     out.push_str("}, \"tools\": ");
     push_list(&step.tools, out, push_tool);
+    if !step.children.is_empty() {
+        out.push_str(", \"children\": ");
+        push_list(&step.children, out, |place, out| push_child(*place, session, names, out));
+    }
     out.push('}');
 }
 

@@ -12,8 +12,12 @@ pub struct TraceReport {
     pub format: TraceFormat,
     /// Rows or lines with data, those left out included.
     pub rows: u64,
-    /// Rows of sub-agents, left out.
+    /// Rows of sub-agents, replayed or left out.
     pub sub_agent_rows: u64,
+    /// Sub-agents that are replayed.
+    pub sub_agents: u64,
+    /// Rows of sub-agents whose parent is not there.
+    pub orphan_rows: u64,
     /// Sessions replayed.
     pub sessions: u64,
     /// Model calls replayed.
@@ -95,6 +99,8 @@ impl TraceReport {
             format,
             rows: 0,
             sub_agent_rows: 0,
+            sub_agents: 0,
+            orphan_rows: 0,
             sessions: 0,
             calls: 0,
             tokens: TokenTotals::default(),
@@ -203,7 +209,11 @@ impl TraceReport {
     }
 
     fn warn_of_sessions(&self, warnings: &mut Vec<String>) {
-        if self.sub_agent_rows > 0 {
+        if self.orphan_rows > 0 {
+            let rows = count(self.orphan_rows, "row");
+            warnings.push(format!("{rows} of sub-agents left out: their parent is not there"));
+        }
+        if self.sub_agent_rows > 0 && self.sub_agents == 0 && self.orphan_rows == 0 {
             let rows = count(self.sub_agent_rows, "row");
             warnings.push(format!("{rows} of sub-agents left out (`sub_agents: skip`)"));
         }
