@@ -4,9 +4,10 @@
 //!
 //! An event lies in a slot (`slots`), and a 16-byte entry with its instant, rank and slot
 //! stands for it in the order. The next few entries are a sorted array (`near`), and that is all while
-//! few events are pending. Later ones wait unsorted, in the lists (`chunks`) of a radix heap
-//! (`far`), and come down to the array some dozens at a time. So an event costs a constant number of
-//! moves, however many are pending, and none of them misses the cache alone.
+//! few events are pending. Later ones wait unsorted (`far`), on the rungs of a ladder (`rung`) whose
+//! buckets are lists (`chunks`), and come down to the array some dozens at a time. So an event costs
+//! two or three moves in streams, however many are pending, where a heap would miss the cache once a
+//! level.
 //!
 //! Taking an event back drops it from its slot; its entry goes when it comes to the front, or when
 //! entries without event are a third of all. Nothing is hashed and nothing is boxed.
