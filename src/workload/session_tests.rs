@@ -31,6 +31,7 @@ fn demand(turns: Vec<TurnPlan>, terms: CallTerms, compression: f64) -> Demand {
     let plan = SessionPlan { session: 5, turns, end: End::Abandon, ..SessionPlan::default() };
     Demand {
         plans: Plans::Recorded(Arc::new(vec![plan])),
+        have_children: false,
         terms: vec![terms.clone(), terms],
         seed: 1,
         replication: 0,

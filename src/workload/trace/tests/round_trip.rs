@@ -40,17 +40,37 @@ fn step() -> impl Strategy<Value = StepPlan> {
             backoff: backoff.into(),
             errors: errors.into(),
             tools: tools.into(),
+            children: Box::default(),
         },
     )
 }
 
 fn session() -> impl Strategy<Value = SessionPlan> {
-    let turn = (any::<u64>(), vec(step(), 0..3))
-        .prop_map(|(think, steps)| TurnPlan { think: Span::from_nanos(think), steps });
+    let turn = || {
+        (any::<u64>(), vec(step(), 0..3))
+            .prop_map(|(think, steps)| TurnPlan { think: Span::from_nanos(think), steps })
+    };
     let faults = || vec(any::<bool>(), 0..3);
-    (0..2_u16, any::<u64>(), any::<bool>(), vec(turn, 1..4), faults(), faults()).prop_map(
-        |(class, arrival, abandon, mut turns, boot, restore)| {
+    let child = vec(turn(), 1..3);
+    let plan = (0..2_u16, any::<u64>(), any::<bool>(), vec(turn(), 1..4), faults(), faults());
+    (plan, vec(child, 0..3)).prop_map(
+        |((class, arrival, abandon, mut turns, boot, restore), children)| {
             turns[0].think = Span::ZERO;
+            // Sub-agents hang on the first step there is, and are numbered as they are met.
+            let mut sub_agents = Vec::new();
+            if let Some(step) = turns.iter_mut().flat_map(|turn| &mut turn.steps).next() {
+                for (place, mut turns) in (0..).zip(children) {
+                    turns[0].think = Span::ZERO;
+                    let session = 1_000 + place;
+                    sub_agents.push(SessionPlan {
+                        session,
+                        class: ClassId(1),
+                        turns,
+                        ..SessionPlan::default()
+                    });
+                }
+                step.children = (0..sub_agents.len() as u16).collect();
+            }
             SessionPlan {
                 session: 0,
                 class: ClassId(class),
@@ -59,6 +79,7 @@ fn session() -> impl Strategy<Value = SessionPlan> {
                 turns,
                 boot_faults: boot.into(),
                 restore_faults: restore.into(),
+                sub_agents,
             }
         },
     )
