@@ -2,7 +2,6 @@
 
 use crate::control::Start;
 use crate::units::{Bytes, Span, Time};
-use crate::workload::plan::ClassId;
 use crate::workload::session::Session;
 
 /// What a session's slot is held for.
@@ -20,161 +19,211 @@ pub(super) enum Slot {
     Pool,
 }
 
-/// A session that is under way, or whose sandbox or snapshot outlives it; or a place of a pool.
+/// Who an agent is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A session that arrived.
+    Session,
+    /// A sub-agent, which runs in the sandbox of another.
+    Child {
+        /// Whose.
+        parent: u32,
+    },
+    /// A place of a pool.
+    Place {
+        /// Which.
+        pool: u16,
+    },
+    /// A session that left before the run; only its snapshot is there.
+    Past,
+}
+
+/// No model call is being served.
+pub(super) const NO_CALL: u32 = u32::MAX;
+
+/// A session that is under way, or whose sandbox or snapshot outlives it; or a place of a pool. A
+/// million of them may be there, so what few of them have is kept elsewhere.
 #[derive(Debug)]
 pub(super) struct Agent<T> {
     pub session: Session,
-    pub class: ClassId,
     pub arrived: Time,
     /// Begin of the turn, or end of the one before.
     pub turn_at: Time,
-    /// Begin of the model call, after its policies.
-    pub call_at: Time,
-    /// Begin of the boot, restore or snapshot under way.
-    pub work_at: Time,
-    /// When its request joined the queue.
-    pub queued_at: Time,
-    /// When its turn wanted a sandbox: at its begin, or when the last one was lost.
-    pub asked_at: Time,
-    /// When its identity was issued.
-    pub identified_at: Time,
+    /// Begin of what is under way: the wait in the queue, the boot, restore, claim or snapshot, or the
+    /// model call after its policies.
+    pub since: Time,
     /// Latency of the model calls served in this turn.
     pub served: Span,
-    /// The try that was let in: first-token time, whole time.
-    pub ttft: Option<Span>,
-    pub takes: Span,
-    pub prompt: u64,
-    pub cached: u64,
-    pub model: u16,
     pub dirtied: Bytes,
-    /// The same when the snapshot was taken.
-    pub dirtied_saved: Bytes,
     pub snapshot: Bytes,
     /// Its idle, queue, archive, retention or pool timer.
     pub timer: Option<T>,
     /// The session's own next event.
     pub pending: Option<T>,
-    /// Whose sub-agent it is.
-    pub parent: Option<u32>,
-    /// Whose sandbox it runs in: its own number, or that of the session it is a sub-agent of.
-    pub root: u32,
-    /// The pool, of a place.
-    pub pool: Option<u16>,
-    /// Keys the draws of a place.
-    pub place_number: u64,
+    pub kind: Kind,
     pub host: u32,
+    /// The model call being served.
+    pub call: u32,
+    pub checks: u32,
+    pub boots: u16,
+    pub restores: u16,
+    pub saves: u16,
+    pub claimed: u16,
+    pub identities: u16,
     pub slot: Slot,
     pub start: Start,
     /// The request that was granted asked for a restore.
     pub resumes: bool,
     /// It took over a pool's sandbox.
     pub claims: bool,
-    /// A model call is being served.
-    pub calling: bool,
     pub archived: bool,
     pub had_sandbox: bool,
     pub open: bool,
     pub in_turn: bool,
     pub waiting: bool,
     pub hibernated: bool,
-    pub boots: u32,
-    pub restores: u32,
-    pub saves: u32,
-    pub checks: u32,
-    pub claimed: u32,
-    pub identities: u16,
 }
 
 impl<T> Agent<T> {
-    pub fn new(session: Session, now: Time) -> Self {
+    pub fn new(session: Session, kind: Kind, now: Time) -> Self {
         Agent {
-            class: session.outline().class,
             session,
             arrived: now,
             turn_at: now,
-            call_at: now,
-            work_at: now,
-            queued_at: now,
-            asked_at: now,
-            identified_at: now,
+            since: now,
             served: Span::ZERO,
-            ttft: None,
-            takes: Span::ZERO,
-            prompt: 0,
-            cached: 0,
-            model: 0,
             dirtied: Bytes(0),
-            dirtied_saved: Bytes(0),
             snapshot: Bytes(0),
             timer: None,
             pending: None,
-            parent: None,
-            root: 0,
-            pool: None,
-            place_number: 0,
+            kind,
             host: 0,
+            call: NO_CALL,
+            checks: 0,
+            boots: 0,
+            restores: 0,
+            saves: 0,
+            claimed: 0,
+            identities: 0,
             slot: Slot::Free,
             start: Start::Boot,
             resumes: false,
             claims: false,
-            calling: false,
             archived: false,
             had_sandbox: false,
-            open: true,
+            open: kind == Kind::Session,
             in_turn: false,
             waiting: false,
             hibernated: false,
-            boots: 0,
-            restores: 0,
-            saves: 0,
-            checks: 0,
-            claimed: 0,
-            identities: 0,
         }
     }
+
+    pub fn is_place(&self) -> bool {
+        matches!(self.kind, Kind::Place { .. })
+    }
+
+    pub fn is_child(&self) -> bool {
+        matches!(self.kind, Kind::Child { .. })
+    }
 }
+
+/// Agents in a block: growing moves none of them.
+const BLOCK: usize = 4096;
 
 /// Agents by number; numbers of agents that are gone are used again, last freed first.
 #[derive(Debug)]
 pub(super) struct Agents<T> {
-    places: Vec<Option<Agent<T>>>,
+    blocks: Vec<Vec<Option<Agent<T>>>>,
+    len: usize,
     free: Vec<u32>,
 }
 
 impl<T> Default for Agents<T> {
     fn default() -> Self {
-        Agents { places: Vec::new(), free: Vec::new() }
+        Agents { blocks: Vec::new(), len: 0, free: Vec::new() }
     }
 }
 
 impl<T> Agents<T> {
     pub fn insert(&mut self, agent: Agent<T>) -> u32 {
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.places.push(None);
-            u32::try_from(self.places.len() - 1).expect("fewer than 2^32 sessions are open at once")
-        });
-        let root = if agent.parent.is_some() { agent.root } else { id };
-        self.places[id as usize] = Some(Agent { root, ..agent });
-        id
-    }
-
-    /// Numbers of all agents of which `test` is true.
-    pub fn all(&self, test: impl Fn(&Agent<T>) -> bool) -> Vec<u32> {
-        let found = (0..).zip(&self.places).filter(|(_, place)| place.as_ref().is_some_and(&test));
-        found.map(|(id, _)| id).collect()
+        if let Some(id) = self.free.pop() {
+            *self.place(id) = Some(agent);
+            return id;
+        }
+        if self.len.is_multiple_of(BLOCK) {
+            self.blocks.push(Vec::with_capacity(BLOCK));
+        }
+        let block = self.blocks.last_mut().expect("there is a block with room");
+        block.push(Some(agent));
+        self.len += 1;
+        u32::try_from(self.len - 1).expect("fewer than 2^32 sessions are open at once")
     }
 
     pub fn remove(&mut self, id: u32) {
-        self.places[id as usize] = None;
+        *self.place(id) = None;
         self.free.push(id);
     }
 
     #[inline]
+    fn place(&mut self, id: u32) -> &mut Option<Agent<T>> {
+        &mut self.blocks[id as usize / BLOCK][id as usize % BLOCK]
+    }
+
+    #[inline]
     pub fn get(&mut self, id: u32) -> &mut Agent<T> {
-        self.places[id as usize].as_mut().expect("an agent that is named is there")
+        self.place(id).as_mut().expect("an agent that is named is there")
     }
 
     pub fn find(&self, id: u32) -> Option<&Agent<T>> {
-        self.places.get(id as usize)?.as_ref()
+        self.blocks.get(id as usize / BLOCK)?.get(id as usize % BLOCK)?.as_ref()
+    }
+
+    /// Numbers of all agents of which `test` is true.
+    pub fn all(&self, test: impl Fn(&Agent<T>) -> bool) -> Vec<u32> {
+        let places = self.blocks.iter().flatten();
+        let found = (0..).zip(places).filter(|(_, place)| place.as_ref().is_some_and(&test));
+        found.map(|(id, _)| id).collect()
+    }
+
+    /// Whose sandbox an agent runs in: its own number, or that of the session it is a sub-agent of.
+    pub fn root(&mut self, mut id: u32) -> u32 {
+        while let Kind::Child { parent } = self.get(id).kind {
+            id = parent;
+        }
+        id
+    }
+}
+
+/// A model call being served.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    pub model: u16,
+    pub prompt: u64,
+    pub cached: u64,
+    /// Time to first token, and whole time.
+    pub ttft: Option<Span>,
+    pub takes: Span,
+}
+
+/// Model calls being served; places are used again.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    calls: Vec<Call>,
+    free: Vec<u32>,
+}
+
+impl Calls {
+    pub fn insert(&mut self, call: Call) -> u32 {
+        if let Some(place) = self.free.pop() {
+            self.calls[place as usize] = call;
+            return place;
+        }
+        self.calls.push(call);
+        self.calls.len() as u32 - 1
+    }
+
+    pub fn remove(&mut self, place: u32) -> Call {
+        self.free.push(place);
+        self.calls[place as usize]
     }
 }

@@ -1,6 +1,7 @@
 //! Model calls and tool calls.
 
 use super::Conduct;
+use super::agent::{Call, NO_CALL};
 use super::executor::{Event, Executor, Rank, ToolJob};
 use crate::measure::{Counter, Metric, TokenUse};
 use crate::provider::Answer;
@@ -12,7 +13,7 @@ impl<X: Executor> Conduct<X> {
     pub(super) fn begin_call(&mut self, now: Time, id: u32, exec: &mut X) {
         let mut waits = self.check(id, PolicyPoint::Model);
         waits += self.identity(now + waits, id);
-        self.agents.get(id).call_at = now + waits;
+        self.agents.get(id).since = now + waits;
         if waits.is_zero() {
             self.attempt(now, id, exec);
         } else {
@@ -24,10 +25,8 @@ impl<X: Executor> Conduct<X> {
     pub(super) fn attempt(&mut self, now: Time, id: u32, exec: &mut X) {
         let agent = self.agents.get(id);
         agent.pending = None;
-        let class = agent.class;
+        let class = agent.session.class();
         let request = agent.session.request(&self.demand, now);
-        (agent.prompt, agent.cached, agent.model) =
-            (request.prompt, request.cached, request.model.0);
         let tokens = request.prompt + request.output;
         if request.attempt == 0 && !self.spend_tokens(now, class, tokens) {
             self.recorder.count(Counter::TokenQuotaFailures, 1);
@@ -45,9 +44,10 @@ impl<X: Executor> Conduct<X> {
             Answer::Admitted { ttft, takes, fails } => {
                 let event = Event::Called { id, failed: fails };
                 let timer = exec.schedule(now + takes, Rank::Frees, event);
+                let (prompt, cached) = (request.prompt, request.cached);
+                let call = Call { model: request.model.0, prompt, cached, ttft, takes };
                 let agent = self.agents.get(id);
-                (agent.ttft, agent.takes) = (ttft, takes);
-                (agent.pending, agent.calling) = (Some(timer), true);
+                (agent.pending, agent.call) = (Some(timer), self.calls.insert(call));
             }
             Answer::Refused { retry_after } => {
                 self.recorder.count(Counter::ModelRateLimited, 1);
@@ -61,26 +61,24 @@ impl<X: Executor> Conduct<X> {
 
     pub(super) fn called(&mut self, now: Time, id: u32, failed: bool, exec: &mut X) {
         let agent = self.agents.get(id);
-        (agent.pending, agent.calling) = (None, false);
-        let model = agent.model as usize;
+        agent.pending = None;
+        let call = self.calls.remove(std::mem::replace(&mut agent.call, NO_CALL));
+        let model = usize::from(call.model);
         self.endpoints[model].ended();
         let output = if failed { 0 } else { agent.session.output() };
-        let long = self.setup.long_above[model].is_some_and(|above| agent.prompt > above);
-        self.recorder.tokens(
-            model,
-            TokenUse { input: agent.prompt, cached: agent.cached, output },
-            long,
-        );
+        let long = self.setup.long_above[model].is_some_and(|above| call.prompt > above);
+        let used = TokenUse { input: call.prompt, cached: call.cached, output };
+        self.recorder.tokens(model, used, long);
         let want = if failed {
             self.recorder.count(Counter::ModelErrors, 1);
             agent.session.failed(&self.demand)
         } else {
-            self.recorder.observe(Metric::ModelCall, now.since(agent.call_at));
-            if let Some(ttft) = agent.ttft {
+            self.recorder.observe(Metric::ModelCall, now.since(agent.since));
+            if let Some(ttft) = call.ttft {
                 self.recorder.observe(Metric::Ttft, ttft);
             }
-            agent.served += agent.takes;
-            agent.session.served(&self.demand, now, &mut self.tools)
+            agent.served += call.takes;
+            agent.session.served(&self.demand, now)
         };
         self.want(now, id, want, exec);
     }
@@ -97,16 +95,16 @@ impl<X: Executor> Conduct<X> {
         }
         // Once a batch, behind the first call's policies.
         let identity = self.identity(now + waits[0], id);
+        let sandbox = self.agents.root(id);
+        let host = self.agents.get(sandbox).host;
         for ((number, plan), policies) in (0..batch).zip(&tools).zip(&waits) {
             let policies = *policies + identity;
             let agent = self.agents.get(id);
-            let (session, class) = (agent.session.outline().session, agent.class);
-            let sandbox = agent.root;
-            let host = self.agents.get(sandbox).host;
-            let agent = self.agents.get(id);
+            let (session, class) = (agent.session.number(), agent.session.class());
             let key = agent.session.ordinal() * TOOL_CALLS_PER_STEP + u32::from(number);
             let plan = *plan;
-            let job = ToolJob { id, session, class, number, batch, key, policies, plan, host, sandbox };
+            let job =
+                ToolJob { id, session, class, number, batch, key, policies, plan, host, sandbox };
             if !exec.run_tool(now, job) {
                 self.tool_killed(now, id, exec);
                 break;
@@ -117,7 +115,7 @@ impl<X: Executor> Conduct<X> {
 
     pub(super) fn tool_ended(&mut self, now: Time, id: u32, number: u16, exec: &mut X) {
         let report = exec.tool_report(now, id, number);
-        let root = self.agents.get(id).root;
+        let root = self.agents.root(id);
         self.agents.get(root).dirtied += report.dirtied;
         let agent = self.agents.get(id);
         self.recorder.count(Counter::ToolCalls, 1);

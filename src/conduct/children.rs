@@ -1,7 +1,7 @@
 //! Sub-agents: sessions that run in the sandbox and slot of the one that started them.
 
 use super::Conduct;
-use super::agent::Agent;
+use super::agent::{Agent, Kind};
 use super::executor::{Event, Executor, Rank};
 use crate::measure::Counter;
 use crate::units::Time;
@@ -12,15 +12,12 @@ impl<X: Executor> Conduct<X> {
     pub(super) fn spawn(&mut self, now: Time, id: u32, exec: &mut X) {
         let mut children = Vec::new();
         let agent = self.agents.get(id);
-        let root = agent.root;
         agent.session.children(&self.demand, &mut children);
-        agent.session.spawned(children.len() as u32);
+        agent.session.spawned(children.len());
         self.recorder.count(Counter::SubAgents, children.len() as u64);
         for (index, class) in children {
             let session = Session::child(&self.demand, index, class);
-            let mut child = Agent::new(session, now);
-            (child.parent, child.root, child.open) = (Some(id), root, false);
-            let child = self.agents.insert(child);
+            let child = self.agents.insert(Agent::new(session, Kind::Child { parent: id }, now));
             let timer = exec.schedule(now, Rank::Asks, Event::Turn { id: child });
             self.agents.get(child).pending = Some(timer);
         }
@@ -40,7 +37,9 @@ impl<X: Executor> Conduct<X> {
 
     /// A sub-agent has left: who started it goes on when it was the last.
     pub(super) fn child_left(&mut self, now: Time, id: u32, exec: &mut X) {
-        let parent = self.agents.get(id).parent.expect("a sub-agent has a parent");
+        let Kind::Child { parent } = self.agents.get(id).kind else {
+            unreachable!("only a sub-agent leaves as one")
+        };
         self.agents.remove(id);
         exec.gone(id);
         let want = self.agents.get(parent).session.child_ended(&self.demand);
@@ -52,14 +51,13 @@ impl<X: Executor> Conduct<X> {
         if !self.demand.have_children {
             return;
         }
-        for id in self.agents.all(|agent| agent.parent.is_some() && agent.root == root) {
-            let agent = self.agents.get(id);
-            if let Some(pending) = agent.pending.take() {
+        let mut lost = self.agents.all(|agent| agent.is_child());
+        lost.retain(|id| self.agents.root(*id) == root);
+        for id in lost {
+            if let Some(pending) = self.agents.get(id).pending.take() {
                 exec.cancel(pending);
             }
-            if std::mem::take(&mut agent.calling) {
-                self.endpoints[agent.model as usize].ended();
-            }
+            self.drop_call(id);
             self.agents.remove(id);
             exec.gone(id);
         }

@@ -65,6 +65,7 @@ impl<X: Executor> Conduct<X> {
             }
             Effect::Gone { id } => {
                 self.agents.remove(id);
+                self.forget(id);
                 exec.gone(id);
             }
             Effect::NewPlace { pool, after } => self.new_place(now, pool, after, exec),
@@ -82,10 +83,22 @@ impl<X: Executor> Conduct<X> {
         }
     }
 
+    /// What few sessions have is kept aside, and goes with them.
+    fn forget(&mut self, id: u32) {
+        for aside in [&mut self.asked_again, &mut self.identified_at] {
+            if !aside.is_empty() {
+                aside.remove(&id);
+            }
+        }
+        if !self.saved_dirt.is_empty() {
+            self.saved_dirt.remove(&id);
+        }
+    }
+
     fn joined(&mut self, now: Time, id: u32) {
         let agent = self.agents.get(id);
         agent.waiting = true;
-        agent.queued_at = now;
+        agent.since = now;
         self.recorder.shift(Gauge::QueueLength, 1);
         self.scale_out_from.get_or_insert(now);
     }
@@ -96,7 +109,7 @@ impl<X: Executor> Conduct<X> {
         if !std::mem::take(&mut agent.waiting) {
             return Span::ZERO;
         }
-        let waited = now.since(agent.queued_at);
+        let waited = now.since(agent.since);
         self.recorder.shift(Gauge::QueueLength, -1);
         if self.recorder.value(Gauge::QueueLength) == 0
             && let Some(from) = self.scale_out_from.take()
@@ -137,8 +150,8 @@ impl<X: Executor> Conduct<X> {
             | Effect::StopHost { .. }
             | Effect::HostDown { .. } => return,
         };
-        if let Some(agent) = self.agents.find(id).filter(|agent| agent.pool.is_none()) {
-            log.push((agent.session.outline().session, effect));
+        if let Some(agent) = self.agents.find(id).filter(|agent| !agent.is_place()) {
+            log.push((agent.session.number(), effect));
         }
     }
 }

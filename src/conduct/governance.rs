@@ -57,7 +57,7 @@ impl<X: Executor> Conduct<X> {
         match identity.per {
             IdentityPer::Session => self.issue(now, id),
             IdentityPer::Agent => {
-                let class = usize::from(self.agents.get(id).class.0);
+                let class = usize::from(self.agents.get(id).session.class().0);
                 if std::mem::replace(&mut self.identified[class], true) {
                     Span::ZERO
                 } else {
@@ -74,24 +74,23 @@ impl<X: Executor> Conduct<X> {
             return Span::ZERO;
         };
         // A sub-agent shows the identity of the session that it works for.
-        let id = self.agents.get(id).root;
-        if now.since(self.agents.get(id).identified_at) > lifetime {
-            self.issue(now, id)
-        } else {
-            Span::ZERO
-        }
+        let id = self.agents.root(id);
+        let issued = self.identified_at.get(&id).copied().unwrap_or(Time::ZERO);
+        if now.since(issued) > lifetime { self.issue(now, id) } else { Span::ZERO }
     }
 
     fn issue(&mut self, now: Time, id: u32) -> Span {
         let identity = self.setup.identity.as_ref().expect("who issues knows how");
         let agent = self.agents.get(id);
-        let (session, number) = (agent.session.outline().session, agent.identities);
-        agent.identities += 1;
+        let (session, number) = (agent.session.number(), agent.identities);
+        agent.identities = agent.identities.wrapping_add(1);
         let (seed, replication) = (self.demand.seed, self.demand.replication);
         let mut draws =
             Draws::new(seed, replication, session, Purpose::IdentityLatency, number.into());
         let takes = identity.issue.sample(&mut draws);
-        agent.identified_at = now + takes;
+        if identity.lifetime.is_some() {
+            self.identified_at.insert(id, now + takes);
+        }
         self.recorder.count(Counter::IdentitiesIssued, 1);
         takes
     }
@@ -105,7 +104,7 @@ impl<X: Executor> Conduct<X> {
         let agent = self.agents.get(id);
         let mut sum = Span::ZERO;
         for policy in terms.iter().filter(|policy| policy.at == point) {
-            let (demand, session) = (&self.demand, agent.session.outline().session);
+            let (demand, session) = (&self.demand, agent.session.number());
             let mut draws = Draws::new(
                 demand.seed,
                 demand.replication,

@@ -1,7 +1,7 @@
 //! Hosts, and what happens by itself: autoscalers' looks, crashes, outages, stalls, rollouts.
 
 use super::Conduct;
-use super::agent::Slot;
+use super::agent::{NO_CALL, Slot};
 use super::executor::{Event, Executor, Rank};
 use crate::control::{Effect, HostStart};
 use crate::measure::{Counter, Gauge, HostHolding};
@@ -246,6 +246,15 @@ impl<X: Executor> Conduct<X> {
         self.background += 1;
     }
 
+    /// The model call being served is not waited for any longer.
+    pub(super) fn drop_call(&mut self, id: u32) {
+        let call = std::mem::replace(&mut self.agents.get(id).call, NO_CALL);
+        if call != NO_CALL {
+            let model = self.calls.remove(call).model;
+            self.endpoints[usize::from(model)].ended();
+        }
+    }
+
     /// A sandbox went down with its host. A session in a turn goes back to the begin of its step.
     pub(super) fn crashed(&mut self, now: Time, id: u32, rolls_back: bool, exec: &mut X) {
         exec.abort(now, id);
@@ -256,13 +265,13 @@ impl<X: Executor> Conduct<X> {
             if let Some(pending) = agent.pending.take() {
                 exec.cancel(pending);
             }
-            if std::mem::take(&mut agent.calling) {
-                self.endpoints[agent.model as usize].ended();
-            }
             agent.session.interrupt();
-            agent.asked_at = now;
+            self.asked_again.insert(id, now);
+            self.drop_call(id);
         }
-        agent.dirtied = if rolls_back { agent.dirtied_saved } else { crate::units::Bytes(0) };
+        let dirtied = if rolls_back { self.saved_dirt.get(&id).copied() } else { None };
+        let agent = self.agents.get(id);
+        agent.dirtied = dirtied.unwrap_or_default();
         if rolls_back {
             agent.hibernated = true;
             self.recorder.shift(Gauge::SandboxesHibernated, 1);

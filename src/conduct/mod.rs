@@ -23,7 +23,9 @@ pub use setup::{ClassTerms, PolicyTerms, PoolClaim, RunOptions, Setup, SetupErro
 
 use std::sync::Arc;
 
-use agent::{Agent, Agents, Slot};
+use rustc_hash::FxHashMap;
+
+use agent::{Agent, Agents, Calls, Kind, Slot};
 use governance::TenantUse;
 use hosts::HostInfo;
 
@@ -47,6 +49,13 @@ pub struct Conduct<X: Executor> {
     control: Control,
     endpoints: Vec<Endpoint>,
     agents: Agents<X::Timer>,
+    calls: Calls,
+    /// When sessions wanted a sandbox again whose last one was lost in the middle of a turn.
+    asked_again: FxHashMap<u32, Time>,
+    /// When identities that have a lifetime were issued.
+    identified_at: FxHashMap<u32, Time>,
+    /// Bytes dirtied when the last snapshot was taken, where sandboxes may be lost.
+    saved_dirt: FxHashMap<u32, Bytes>,
     recorder: Recorder,
     effects: Vec<Effect>,
     tools: Vec<ToolPlan>,
@@ -84,6 +93,10 @@ impl<X: Executor> Conduct<X> {
             control: Control::new(setup.control.clone()),
             endpoints: setup.endpoints(replication),
             agents: Agents::default(),
+            calls: Calls::default(),
+            asked_again: FxHashMap::default(),
+            identified_at: FxHashMap::default(),
+            saved_dirt: FxHashMap::default(),
             recorder: Recorder::new(setup.models.len(), setup.host_types.len()),
             effects: Vec::new(),
             tools: Vec::new(),
@@ -150,8 +163,9 @@ impl<X: Executor> Conduct<X> {
 
     /// An abandoned session's snapshot, there before the start, that expires after `residual`.
     pub fn seed_snapshot(&mut self, class: ClassId, bytes: Bytes, residual: Span, exec: &mut X) {
-        let mut agent = Agent::new(Session::past(class), Time::ZERO);
-        (agent.open, agent.hibernated, agent.snapshot) = (false, true, bytes);
+        let session = Session::absent(class, u64::MAX);
+        let mut agent = Agent::new(session, Kind::Past, Time::ZERO);
+        (agent.hibernated, agent.snapshot) = (true, bytes);
         let id = self.agents.insert(agent);
         self.recorder.shift(Gauge::SandboxesHibernated, 1);
         self.recorder.shift(Gauge::SnapshotBytes, bytes.0 as i64);
@@ -237,8 +251,11 @@ impl<X: Executor> Conduct<X> {
         if before == slot {
             return before;
         }
-        let (class, host) = (agent.class, agent.host);
-        let paused = agent.pool.is_some_and(|pool| self.setup.pools[usize::from(pool)].paused);
+        let (class, host) = (agent.session.class(), agent.host);
+        let paused = match agent.kind {
+            Kind::Place { pool } => self.setup.pools[usize::from(pool)].paused,
+            _ => false,
+        };
         for (held, sign) in [(before, -1), (slot, 1)] {
             self.count_slot(held, class, host, sign);
             if held == Slot::Pool && paused {

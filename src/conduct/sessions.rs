@@ -1,7 +1,7 @@
 //! What sessions want, and what becomes of it.
 
 use super::Conduct;
-use super::agent::{Agent, Slot};
+use super::agent::{Agent, Kind, Slot};
 use super::executor::{Event, Executor, Rank};
 use crate::measure::{Counter, Gauge, Metric};
 use crate::scenario::types::PolicyPoint;
@@ -20,8 +20,8 @@ impl<X: Executor> Conduct<X> {
     pub(super) fn arrive(&mut self, now: Time, exec: &mut X) {
         let session = Session::arrive(&self.demand, self.arrived);
         self.arrived += 1;
-        let class = session.outline().class;
-        let id = self.agents.insert(Agent::new(session, now));
+        let class = session.class();
+        let id = self.agents.insert(Agent::new(session, Kind::Session, now));
         self.control.admit(id, class.0);
         self.recorder.count(Counter::SessionsArrived, 1);
         self.recorder.shift(Gauge::SessionsOpen, 1);
@@ -41,14 +41,14 @@ impl<X: Executor> Conduct<X> {
 
     pub(super) fn begin_turn(&mut self, now: Time, id: u32, exec: &mut X) {
         let agent = self.agents.get(id);
-        if agent.parent.is_some() {
+        if agent.is_child() {
             return self.begin_child_turn(now, id, exec);
         }
         // Before the first turn there was no think time.
         if agent.had_sandbox {
             self.recorder.observe(Metric::Think, now.since(agent.turn_at));
         }
-        (agent.turn_at, agent.asked_at) = (now, now);
+        agent.turn_at = now;
         agent.served = Span::ZERO;
         agent.in_turn = true;
         agent.pending = None;
@@ -83,11 +83,11 @@ impl<X: Executor> Conduct<X> {
                 self.agents.get(id).pending = Some(timer);
             }
             Want::Spawn => self.spawn(now, id, exec),
-            Want::Think { span } if self.agents.get(id).parent.is_some() => {
+            Want::Think { span } if self.agents.get(id).is_child() => {
                 let timer = exec.schedule(now + span, Rank::Asks, Event::Turn { id });
                 self.agents.get(id).pending = Some(timer);
             }
-            Want::Leave(_) if self.agents.get(id).parent.is_some() => {
+            Want::Leave(_) if self.agents.get(id).is_child() => {
                 self.child_left(now, id, exec);
             }
             Want::Fail => self.fail(now, id, exec),
@@ -130,7 +130,7 @@ impl<X: Executor> Conduct<X> {
 
     /// A session, or a sub-agent, comes to a bad end.
     pub(super) fn fail(&mut self, now: Time, id: u32, exec: &mut X) {
-        if self.agents.get(id).parent.is_some() {
+        if self.agents.get(id).is_child() {
             self.recorder.count(Counter::SubAgentsFailed, 1);
             self.child_left(now, id, exec);
         } else {
@@ -156,7 +156,7 @@ impl<X: Executor> Conduct<X> {
         if std::mem::take(&mut agent.in_turn) {
             self.recorder.shift(Gauge::SessionsInTurn, -1);
         }
-        let class = agent.class;
+        let class = agent.session.class();
         self.recorder.shift(Gauge::SessionsOpen, -1);
         self.let_out(class);
         self.left += 1;

@@ -281,6 +281,11 @@ impl Setup {
         self.arrivals.mean_rate()
     }
 
+    /// Whether sandboxes may be lost with their host.
+    pub fn can_crash(&self) -> bool {
+        self.host_mtbf.is_some() || self.zones.is_some()
+    }
+
     /// The number of a class's tenant.
     pub fn tenant_of(&self, class: crate::workload::plan::ClassId) -> usize {
         usize::from(self.classes[usize::from(class.0)].tenant)

@@ -1,6 +1,7 @@
 //! Snapshots: taken, archived, brought back, dropped.
 
 use super::Conduct;
+use super::agent::Kind;
 use super::executor::{Executor, SaveJob, SaveOutcome};
 use crate::measure::{Counter, Gauge, Metric};
 use crate::units::{Bytes, Time};
@@ -8,11 +9,11 @@ use crate::units::{Bytes, Time};
 impl<X: Executor> Conduct<X> {
     pub(super) fn save(&mut self, now: Time, id: u32, exec: &mut X) {
         let agent = self.agents.get(id);
-        agent.work_at = now;
-        let number = agent.saves;
-        agent.saves += 1;
+        agent.since = now;
+        let number = u32::from(agent.saves);
+        agent.saves = agent.saves.wrapping_add(1);
         let (session, class, dirtied) =
-            (agent.session.outline().session, agent.class, agent.dirtied);
+            (agent.session.number(), agent.session.class(), agent.dirtied);
         let host = agent.host;
         exec.save(now, SaveJob { id, session, class, number, dirtied, host });
     }
@@ -23,8 +24,10 @@ impl<X: Executor> Conduct<X> {
                 let agent = self.agents.get(id);
                 let before = std::mem::replace(&mut agent.snapshot, bytes);
                 let was_archived = std::mem::take(&mut agent.archived);
-                agent.dirtied_saved = agent.dirtied;
-                let took = now.since(agent.work_at);
+                let (dirtied, took) = (agent.dirtied, now.since(agent.since));
+                if self.setup.can_crash() {
+                    self.saved_dirt.insert(id, dirtied);
+                }
                 self.recorder.count(Counter::Snapshots, 1);
                 self.recorder.observe(Metric::Snapshot, took);
                 self.shift_stored(was_archived, -(before.0 as i64));
@@ -51,7 +54,7 @@ impl<X: Executor> Conduct<X> {
     pub(super) fn archive(&mut self, id: u32) {
         let agent = self.agents.get(id);
         agent.archived = true;
-        let (bytes, past) = (agent.snapshot.0 as i64, agent.session.is_past());
+        let (bytes, past) = (agent.snapshot.0 as i64, agent.kind == Kind::Past);
         self.shift_stored(false, -bytes);
         self.shift_stored(true, bytes);
         if !past {
@@ -74,7 +77,7 @@ impl<X: Executor> Conduct<X> {
         let bytes = std::mem::take(&mut agent.snapshot);
         let archived = std::mem::take(&mut agent.archived);
         let (asleep, open) = (std::mem::take(&mut agent.hibernated), agent.open);
-        let past = agent.session.is_past();
+        let past = agent.kind == Kind::Past;
         self.shift_stored(archived, -(bytes.0 as i64));
         if asleep {
             self.recorder.shift(Gauge::SandboxesHibernated, -1);

@@ -1,7 +1,7 @@
 //! Sandboxes come to be: boots, restores, claims from a pool.
 
 use super::Conduct;
-use super::agent::{Agent, Slot};
+use super::agent::{Agent, Kind, Slot};
 use super::executor::{Event, Executor, Rank, StartJob};
 use crate::control::Start;
 use crate::measure::{Counter, Gauge, Metric};
@@ -19,7 +19,7 @@ impl<X: Executor> Conduct<X> {
         self.recorder.count(Counter::SandboxesMade, 1);
         let agent = self.agents.get(id);
         agent.host = host;
-        if agent.pool.is_some() {
+        if agent.is_place() {
             return self.set_slot(id, Slot::PoolStarting);
         }
         (agent.resumes, agent.claims) = (start == Start::Restore, false);
@@ -42,29 +42,25 @@ impl<X: Executor> Conduct<X> {
 
     pub(super) fn begin(&mut self, now: Time, id: u32, start: Start, beside: u32, exec: &mut X) {
         let agent = self.agents.get(id);
-        (agent.work_at, agent.start) = (now, start);
-        let index = agent.session.index();
-        let session = match agent.pool {
-            Some(_) => agent.place_number,
-            None => agent.session.outline().session,
-        };
+        (agent.since, agent.start) = (now, start);
+        let (index, session) = (agent.session.index(), agent.session.number());
         let plans = &self.demand.plans;
-        let is_place = agent.pool.is_some();
+        let is_place = agent.is_place();
         let (tries, planned, purpose, share) = match start {
             Start::Boot => {
-                let tries = agent.boots;
+                let tries = u32::from(agent.boots);
                 let planned = if is_place { None } else { plans.boot_fails(index, tries) };
                 (tries, planned, Purpose::BootFault, self.setup.boot_faults)
             }
             Start::Restore => {
-                let tries = agent.restores;
+                let tries = u32::from(agent.restores);
                 let planned = plans.restore_fails(index, tries);
                 (tries, planned, Purpose::RestoreFault, self.setup.restore_faults)
             }
         };
         match start {
-            Start::Boot => agent.boots += 1,
-            Start::Restore => agent.restores += 1,
+            Start::Boot => agent.boots = agent.boots.wrapping_add(1),
+            Start::Restore => agent.restores = agent.restores.wrapping_add(1),
         }
         let (seed, replication) = (self.demand.seed, self.demand.replication);
         let fails = planned.unwrap_or_else(|| {
@@ -74,7 +70,7 @@ impl<X: Executor> Conduct<X> {
             id,
             index,
             session,
-            class: agent.class,
+            class: agent.session.class(),
             start,
             tries,
             fails,
@@ -88,11 +84,11 @@ impl<X: Executor> Conduct<X> {
 
     pub(super) fn started(&mut self, now: Time, id: u32, ok: bool) {
         let agent = self.agents.get(id);
-        let (start, took) = (agent.start, now.since(agent.work_at));
+        let (start, took) = (agent.start, now.since(agent.since));
         match (start, ok) {
             (Start::Boot, true) => {
                 agent.dirtied = Bytes(0);
-                if agent.pool.is_some() {
+                if agent.is_place() {
                     self.set_slot(id, Slot::Pool);
                 }
                 self.recorder.count(Counter::ColdBoots, 1);
@@ -125,8 +121,9 @@ impl<X: Executor> Conduct<X> {
         let agent = self.agents.get(id);
         let started = matches!(agent.slot, Slot::Starting | Slot::Claiming);
         if started {
-            let waited = now.since(agent.asked_at);
             let cold = !agent.resumes && !agent.claims;
+            let asked = agent.turn_at;
+            let waited = now.since(self.asked_again.remove(&id).unwrap_or(asked));
             self.recorder.observe(Metric::Ready, waited);
             if cold {
                 self.recorder.observe(Metric::ColdStart, waited);
@@ -152,10 +149,10 @@ impl<X: Executor> Conduct<X> {
         self.hand_over_slot(place, id);
         let agent = self.agents.get(id);
         (agent.host, agent.had_sandbox) = (host, true);
-        (agent.resumes, agent.claims, agent.work_at) = (false, true, now);
+        (agent.resumes, agent.claims, agent.since) = (false, true, now);
         agent.dirtied = Bytes(0);
-        let (session, number) = (agent.session.outline().session, agent.claimed);
-        agent.claimed += 1;
+        let (session, number) = (agent.session.number(), u32::from(agent.claimed));
+        agent.claimed = agent.claimed.wrapping_add(1);
         let mut draws =
             Draws::new(self.demand.seed, self.demand.replication, session, Purpose::Claim, number);
         let takes = self.setup.pools[usize::from(pool)].claim.sample(&mut draws);
@@ -168,7 +165,7 @@ impl<X: Executor> Conduct<X> {
     pub(super) fn claimed(&mut self, now: Time, id: u32) {
         let agent = self.agents.get(id);
         agent.pending = None;
-        self.recorder.observe(Metric::PoolClaim, now.since(agent.work_at));
+        self.recorder.observe(Metric::PoolClaim, now.since(agent.since));
         self.control.claimed(id, &mut self.effects);
     }
 
@@ -183,11 +180,9 @@ impl<X: Executor> Conduct<X> {
 
     pub(super) fn add_place(&mut self, now: Time, pool: u16) {
         let class = ClassId(self.control.pool_class(pool));
-        let mut agent = Agent::new(Session::past(class), now);
-        (agent.open, agent.pool) = (false, Some(pool));
-        agent.place_number = PLACES + self.places;
+        let session = Session::absent(class, PLACES + self.places);
         self.places += 1;
-        let id = self.agents.insert(agent);
+        let id = self.agents.insert(Agent::new(session, Kind::Place { pool }, now));
         self.control.add_place(now, id, pool, &mut self.effects);
     }
 

@@ -9,7 +9,7 @@ pub(super) enum State {
     #[default]
     None,
     /// Waits for a slot.
-    Queued { start: Start, ticket: u64 },
+    Queued { start: Start, ticket: u32 },
     /// Its boot or restore is under way.
     Starting { start: Start, attempt: u32 },
     /// It takes over a pool's sandbox.
@@ -59,7 +59,7 @@ impl Entry {
 
 impl Entry {
     /// Whether it is the request with this ticket and still waits.
-    pub fn waits_with(&self, ticket: u64) -> bool {
+    pub fn waits_with(&self, ticket: u32) -> bool {
         matches!(self.state, State::Queued { ticket: held, .. } if held == ticket)
     }
 

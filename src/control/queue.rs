@@ -10,14 +10,14 @@ pub(super) struct Place {
     rank: i64,
     /// Start tag of fair queueing; 0 without weights.
     tag: u64,
-    pub ticket: u64,
+    pub ticket: u32,
 }
 
 /// Waiting requests. A ticket tells a request that still waits from one that left.
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: BTreeMap<Place, u32>,
-    next_ticket: u64,
+    next_ticket: u32,
     len: u64,
     fair: Option<Fair>,
 }
@@ -31,6 +31,9 @@ struct Fair {
     finish: Vec<u64>,
     virtual_time: u64,
 }
+
+/// Tickets are numbers of 32 bits, so that a million sessions take little room.
+const TICKETS: &str = "fewer than 2^32 requests wait in one replication";
 
 /// Virtual time of one request at weight 1.
 const UNIT: f64 = 1e6;
@@ -54,16 +57,20 @@ impl Queue {
     /// Where a request of this priority would stand now.
     pub fn place(&self, priority: i32, tenant: u16) -> Place {
         let tag = self.fair.as_ref().map_or(0, |fair| fair.tag(tenant));
-        Place { rank: -i64::from(priority), tag, ticket: self.next_ticket + 1 }
+        Place {
+            rank: -i64::from(priority),
+            tag,
+            ticket: self.next_ticket.checked_add(1).expect(TICKETS),
+        }
     }
 
     /// Whether nobody stands before this place.
-    pub fn is_first(&mut self, place: Place, holds: impl Fn(u32, u64) -> bool) -> bool {
+    pub fn is_first(&mut self, place: Place, holds: impl Fn(u32, u32) -> bool) -> bool {
         self.first(holds).is_none_or(|(first, _)| place < first)
     }
 
     /// Joins at its place; the ticket is kept by the one who waits.
-    pub fn join(&mut self, place: Place, id: u32, tenant: u16) -> u64 {
+    pub fn join(&mut self, place: Place, id: u32, tenant: u16) -> u32 {
         self.next_ticket = place.ticket;
         self.len += 1;
         self.waiting.insert(place, id);
@@ -87,7 +94,7 @@ impl Queue {
     }
 
     /// The first who still waits.
-    pub fn first(&mut self, holds: impl Fn(u32, u64) -> bool) -> Option<(Place, u32)> {
+    pub fn first(&mut self, holds: impl Fn(u32, u32) -> bool) -> Option<(Place, u32)> {
         while let Some((&place, &id)) = self.waiting.first_key_value() {
             if holds(id, place.ticket) {
                 return Some((place, id));
@@ -98,7 +105,7 @@ impl Queue {
     }
 
     /// The next after `place` who still waits.
-    pub fn after(&self, place: Place, holds: impl Fn(u32, u64) -> bool) -> Option<(Place, u32)> {
+    pub fn after(&self, place: Place, holds: impl Fn(u32, u32) -> bool) -> Option<(Place, u32)> {
         use std::ops::Bound::{Excluded, Unbounded};
         let mut rest = self.waiting.range((Excluded(place), Unbounded));
         rest.find(|(place, id)| holds(**id, place.ticket)).map(|(place, id)| (*place, *id))

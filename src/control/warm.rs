@@ -105,14 +105,14 @@ impl Control {
     /// The first in the queue without a snapshot whose class may claim from the pool.
     fn first_for(&mut self, pool: u16) -> Option<u32> {
         let entries = &self.entries;
-        let waits = |id: u32, ticket: u64| entries[id as usize].waits_with(ticket);
+        let waits = |id: u32, ticket: u32| entries[id as usize].waits_with(ticket);
         let mut next = self.queue.first(waits);
         while let Some((place, id)) = next {
             if self.entries[id as usize].wants_boot() && self.draws_on(id, pool) {
                 return Some(id);
             }
             let entries = &self.entries;
-            let waits = |id: u32, ticket: u64| entries[id as usize].waits_with(ticket);
+            let waits = |id: u32, ticket: u32| entries[id as usize].waits_with(ticket);
             next = self.queue.after(place, waits);
         }
         None

@@ -70,7 +70,7 @@ impl World {
         self.work(job.id).root = job.sandbox;
         self.work(job.sandbox).host = job.host;
         let spare = &mut self.spare;
-        let work = &mut self.work[job.sandbox as usize];
+        let work = self.work.of(job.sandbox);
         let batch = work.batch.get_or_insert_with(|| spare.pop().unwrap_or_default());
         if batch.calls.is_empty() {
             batch.on_host.clear();
@@ -88,12 +88,13 @@ impl World {
 
     /// The calls in the sandbox that the session or sub-agent runs in.
     fn batch(&mut self, id: u32) -> &mut Batch {
-        let root = self.work[id as usize].root;
-        self.work[root as usize].batch.as_mut().expect("tool calls under way have their batch")
+        let root = self.work.of(id).root;
+        self.work.of(root).batch.as_mut().expect("tool calls under way have their batch")
     }
 
-    fn host_of(&self, id: u32) -> u32 {
-        self.work[self.work[id as usize].root as usize].host
+    fn host_of(&mut self, id: u32) -> u32 {
+        let root = self.work.of(id).root;
+        self.work.of(root).host
     }
 
     fn call(&mut self, id: u32, number: u16) -> &mut ToolRun {
@@ -144,12 +145,12 @@ impl World {
             let before = share.busy();
             share.join(now, run.key, run.cores, run.cpu);
             self.cpu_change += share.busy() - before;
-            let root = self.work[id as usize].root;
+            let root = self.work.of(id).root;
             return self.reschedule_sandbox(root);
         }
         let host = self.host_of(id);
-        let root = self.work[id as usize].root;
-        let batch = self.work[root as usize].batch.as_mut();
+        let root = self.work.of(id).root;
+        let batch = self.work.of(root).batch.as_mut();
         let batch = batch.expect("tool calls under way have their batch");
         let cpu = &mut self.hosts[host as usize].cpu;
         let before = cpu.busy();
@@ -185,8 +186,8 @@ impl World {
         self.hosts[host as usize].cpu_timer = None;
         let before = self.hosts[host as usize].cpu.busy();
         for (key, slot) in self.hosts[host as usize].cpu.take_ended(now) {
-            let root = self.work[key.id as usize].root;
-            let batch = self.work[root as usize].batch.as_mut();
+            let root = self.work.of(key.id).root;
+            let batch = self.work.of(root).batch.as_mut();
             let batch = batch.expect("tool calls under way have their batch");
             let cpu = &mut self.hosts[host as usize].cpu;
             cpu.leave(now, slot, batch.vcpu, &mut batch.on_host);
@@ -225,9 +226,10 @@ impl World {
         self.hosts[host].memory_held -= held;
         self.cpu_change -= run.busy;
         if last {
-            let root = self.work[key.id as usize].root;
-            let batch = self.work[root as usize].batch.take();
+            let root = self.work.of(key.id).root;
+            let batch = self.work.of(root).batch.take();
             self.spare.extend(batch);
+            self.work.over(root);
         }
         run
     }
@@ -235,8 +237,8 @@ impl World {
     /// Calls of the session end unfinished: of one that has the sandbox all that run in it, of a
     /// sub-agent its own.
     pub(super) fn abort_tools(&mut self, now: Time, id: u32) {
-        let root = self.work[id as usize].root;
-        let Some(batch) = &mut self.work[root as usize].batch else { return };
+        let root = self.work.of(id).root;
+        let Some(batch) = &mut self.work.of(root).batch else { return };
         let mine = |key: CallKey| root == id || key.id == id;
         let keys: Vec<CallKey> =
             batch.calls.iter().map(|call| call.key).filter(|key| mine(*key)).collect();
@@ -250,7 +252,7 @@ impl World {
         let left: Vec<u32> = inside.iter().copied().filter(|slot| mine(cpu.key(*slot))).collect();
         left.iter().for_each(|slot| cpu.leave(now, *slot, vcpu, &mut inside));
         self.cpu_change += cpu.busy() - before;
-        if let Some(batch) = &mut self.work[root as usize].batch {
+        if let Some(batch) = &mut self.work.of(root).batch {
             batch.on_host = inside;
         }
         if !left.is_empty() {

@@ -72,6 +72,48 @@ pub(super) struct Work {
     pub batch: Option<Box<Batch>>,
 }
 
+/// Work by session. Most sessions think, and have none: they take four bytes.
+#[derive(Debug, Default)]
+pub(super) struct Works {
+    places: Vec<u32>,
+    works: Vec<Work>,
+    free: Vec<u32>,
+}
+
+/// No work is under way.
+const NO_WORK: u32 = u32::MAX;
+
+impl Works {
+    /// The session's work, begun if there was none.
+    #[inline]
+    pub fn of(&mut self, id: u32) -> &mut Work {
+        if id as usize >= self.places.len() {
+            self.places.resize(id as usize + 1, NO_WORK);
+        }
+        if self.places[id as usize] == NO_WORK {
+            let place = self.free.pop().unwrap_or_else(|| {
+                self.works.push(Work::default());
+                self.works.len() as u32 - 1
+            });
+            self.works[place as usize] = Work { root: id, ..Work::default() };
+            self.places[id as usize] = place;
+        }
+        &mut self.works[self.places[id as usize] as usize]
+    }
+
+    pub fn has(&self, id: u32) -> bool {
+        self.places.get(id as usize).is_some_and(|place| *place != NO_WORK)
+    }
+
+    /// Nothing is under way any more.
+    pub fn over(&mut self, id: u32) {
+        if self.has(id) {
+            let place = std::mem::replace(&mut self.places[id as usize], NO_WORK);
+            self.free.push(place);
+        }
+    }
+}
+
 /// The physical platform, and the clock.
 #[derive(Debug)]
 pub struct World {
@@ -83,7 +125,7 @@ pub struct World {
     /// Host types; none on an elastic platform.
     shapes: Vec<HostShape>,
     pub(super) hosts: Vec<Host>,
-    pub(super) work: Vec<Work>,
+    pub(super) work: Works,
     /// Batches of tool calls that are over, for those to come.
     pub(super) spare: Vec<Box<Batch>>,
     archive_restore: Dist<Span>,
@@ -118,7 +160,7 @@ impl World {
             replication,
             shapes,
             hosts,
-            work: Vec::new(),
+            work: Works::default(),
             spare: Vec::new(),
             archive_restore: setup.archive_restore.clone(),
             telemetry_cpu: setup.telemetry_cpu,
@@ -167,7 +209,7 @@ impl World {
     }
 
     fn flows(&mut self, now: Time, direction: Direction, id: u32) {
-        let work = &mut self.work[id as usize];
+        let work = self.work.of(id);
         let (bytes, host) = (work.bytes, work.host);
         (work.flowing, work.timer) = (Some(direction), None);
         self.flow(direction, host).pipe.join(now, id, bytes);
@@ -193,10 +235,7 @@ impl World {
     }
 
     pub(super) fn work(&mut self, id: u32) -> &mut Work {
-        for next in self.work.len()..=id as usize {
-            self.work.push(Work { root: next as u32, ..Work::default() });
-        }
-        &mut self.work[id as usize]
+        self.work.of(id)
     }
 
     fn stage(&self, dist: &Dist<Span>, purpose: Purpose, job: &StartJob) -> Span {
@@ -242,13 +281,13 @@ impl World {
             self.end_start(now + schedule + after, job.id);
         } else {
             let timer = self.physical(now + schedule, Physical::ImageDue(job.id));
-            self.work[job.id as usize].timer = Some(timer);
+            self.work.of(job.id).timer = Some(timer);
         }
     }
 
     /// Whether the image is there is looked at when its own stage begins.
     fn image_due(&mut self, now: Time, id: u32) {
-        let work = &self.work[id as usize];
+        let work = self.work.of(id);
         let (image, rest, host) = (work.image, work.after_image, work.host);
         if self.hosts[host as usize].has_image(now) {
             return self.end_start(now + rest, id);
@@ -263,9 +302,9 @@ impl World {
     }
 
     fn end_start(&mut self, at: Time, id: u32) {
-        let ok = !self.work[id as usize].fails;
+        let ok = !self.work.of(id).fails;
         let timer = self.conduct(at, Rank::Frees, Event::Started { id, ok });
-        self.work[id as usize].timer = Some(timer);
+        self.work.of(id).timer = Some(timer);
     }
 
     fn restore(&mut self, now: Time, job: StartJob) {
@@ -280,7 +319,7 @@ impl World {
             self.end_start(now + fixed, job.id);
         } else {
             let timer = self.physical(now + fixed, Physical::Flow(Direction::Read, job.id));
-            self.work[job.id as usize].timer = Some(timer);
+            self.work.of(job.id).timer = Some(timer);
         }
     }
 
@@ -306,16 +345,16 @@ impl World {
     fn arrived(&mut self, now: Time, direction: Direction, host: u32) {
         self.flow(direction, host).timer = None;
         while let Some(id) = self.flow(direction, host).pipe.take_ended(now) {
-            self.work[id as usize].flowing = None;
+            self.work.of(id).flowing = None;
             match direction {
                 Direction::Write => {
                     let timer = self.conduct(now, Rank::Frees, Event::Saved { id });
-                    self.work[id as usize].timer = Some(timer);
+                    self.work.of(id).timer = Some(timer);
                 }
                 Direction::Read => self.end_start(now, id),
                 Direction::Pull => {
                     self.hosts[host as usize].image_at.get_or_insert(now);
-                    let rest = self.work[id as usize].after_image;
+                    let rest = self.work.of(id).after_image;
                     self.end_start(now + rest, id);
                 }
             }
@@ -368,11 +407,13 @@ impl Executor for World {
         } else {
             self.physical(now + fixed, Physical::Flow(Direction::Write, job.id))
         };
-        self.work[job.id as usize].timer = Some(timer);
+        self.work.of(job.id).timer = Some(timer);
     }
 
     fn save_outcome(&mut self, id: u32) -> SaveOutcome {
-        SaveOutcome::Stored(self.work[id as usize].stored)
+        let stored = self.work(id).stored;
+        self.work.over(id);
+        SaveOutcome::Stored(stored)
     }
 
     fn destroy(&mut self, now: Time, id: u32) {
@@ -393,7 +434,10 @@ impl Executor for World {
     fn claim(&mut self, _now: Time, _place: u32, _id: u32) {}
 
     fn abort(&mut self, now: Time, id: u32) {
-        let Some(work) = self.work.get_mut(id as usize) else { return };
+        if !self.work.has(id) {
+            return;
+        }
+        let work = self.work.of(id);
         let (timer, flowing, host) = (work.timer.take(), work.flowing.take(), work.host);
         self.cancel_timer(timer);
         if let Some(direction) = flowing {
@@ -420,8 +464,6 @@ impl Executor for World {
     }
 
     fn gone(&mut self, id: u32) {
-        if let Some(work) = self.work.get_mut(id as usize) {
-            work.root = id;
-        }
+        self.work.over(id);
     }
 }

@@ -160,6 +160,18 @@ impl DrawnPlans {
         CallPlan { model: drawn.model, input, output, latency: None, context: None }
     }
 
+    /// Tool calls of a step.
+    pub fn tool_count(&self, replication: u16, session: u64, class: ClassId, at: StepAt) -> u32 {
+        let calls = &self.classes[usize::from(class.0)].tools.calls;
+        match calls.as_constant() {
+            Some(calls) => whole(calls),
+            None => {
+                let mut draws = self.draws(replication, session, Purpose::ToolCalls, at.ordinal);
+                whole(calls.sample(&mut draws))
+            }
+        }
+    }
+
     /// Appends the tool calls of a step to `out`.
     pub fn tools(
         &self,
@@ -170,8 +182,7 @@ impl DrawnPlans {
         out: &mut Vec<ToolPlan>,
     ) {
         let drawn = &self.classes[usize::from(class.0)];
-        let mut draws = self.draws(replication, session, Purpose::ToolCalls, at.ordinal);
-        let calls = whole(drawn.tools.calls.sample(&mut draws));
+        let calls = self.tool_count(replication, session, class, at);
         let first = at.ordinal.wrapping_mul(TOOL_CALLS_PER_STEP);
         out.extend((0..calls).map(|number| {
             let index = first.wrapping_add(number);
@@ -252,9 +263,8 @@ impl DrawnPlans {
             return ClassId(0);
         }
         let u = self.draws(replication, session, Purpose::Class, 0).uniform();
-        let class = self.shares.iter().position(|up_to| u < *up_to);
-        let class = class.expect("the last share reaches 1 and a uniform does not");
-        ClassId(class as u16)
+        // The last share reaches 1 and a uniform does not.
+        ClassId(self.shares.partition_point(|up_to| *up_to <= u) as u16)
     }
 
     #[inline]

@@ -158,9 +158,7 @@ impl Plans {
     pub fn think(&self, replication: u16, index: u64, class: ClassId, turn: u32) -> Span {
         match self {
             Plans::Drawn(drawn) => drawn.think(replication, index, class, turn),
-            Plans::Recorded(sessions) => {
-                whole_plan(sessions, index).turns[turn as usize].think
-            }
+            Plans::Recorded(sessions) => whole_plan(sessions, index).turns[turn as usize].think,
         }
     }
 
@@ -180,6 +178,22 @@ impl Plans {
         match self {
             Plans::Drawn(drawn) => drawn.call(replication, index, class, at),
             Plans::Recorded(sessions) => recorded(sessions, index, at).call,
+        }
+    }
+
+    /// The recorded duration of a step's model call.
+    pub fn latency(&self, index: u64, at: StepAt) -> Option<Span> {
+        match self {
+            Plans::Drawn(_) => None,
+            Plans::Recorded(sessions) => recorded(sessions, index, at).call.latency,
+        }
+    }
+
+    /// Whether a step has tool calls.
+    pub fn has_tools(&self, replication: u16, index: u64, class: ClassId, at: StepAt) -> bool {
+        match self {
+            Plans::Drawn(drawn) => drawn.tool_count(replication, index, class, at) > 0,
+            Plans::Recorded(sessions) => !recorded(sessions, index, at).tools.is_empty(),
         }
     }
 

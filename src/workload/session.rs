@@ -3,7 +3,7 @@
 //! It holds token context, prompt cache and retries. Like the control machine it is pure: each
 //! call carries its instant, and what is wanted is returned, never done.
 
-use super::plan::{CallPlan, ClassId, End, ModelId, Outline, Plans, StepAt, ToolPlan};
+use super::plan::{ClassId, End, ModelId, Outline, Plans, StepAt, ToolPlan};
 use crate::random::{Draws, Purpose};
 use crate::scenario::types::{Model, PromptCache};
 use crate::units::{Span, Time};
@@ -122,33 +122,38 @@ enum Phase {
     Interrupted,
 }
 
-/// A session under way.
+/// No call has been served yet.
+const NO_MODEL: u16 = u16::MAX;
+
+/// A session under way. A million of them may be open, so it is kept small: what a plan says is asked
+/// of the plan again.
 #[derive(Clone, Debug)]
 pub struct Session {
     index: u64,
-    outline: Outline,
+    /// The number that keys its draws.
+    session: u64,
+    /// All tokens before the step under way.
+    context: u64,
+    /// The whole prompt of the call under way, before it is cut to the window.
+    whole: u64,
+    output: u64,
+    /// What the prompt cache may still hold: the call before, its end and its model.
+    last_prompt: u64,
+    last_end: Time,
+    turns: u32,
     turn: u32,
     step: u32,
     steps: u32,
+    /// The step under way, counted over the session.
     ordinal: u32,
-    attempt: u32,
+    attempt: u16,
     /// Tool calls, or sub-agents, of the step that are under way.
-    open_tools: u32,
+    open: u16,
+    model: u16,
+    last_model: u16,
+    class: ClassId,
+    end: End,
     phase: Phase,
-    call: CallPlan,
-    prompt: u64,
-    context: u64,
-    /// Context before the step under way.
-    context_before: u64,
-    last: Option<LastCall>,
-}
-
-/// What the prompt cache may still hold: the call before.
-#[derive(Clone, Copy, Debug)]
-struct LastCall {
-    model: ModelId,
-    prompt: u64,
-    end: Time,
 }
 
 impl Session {
@@ -159,21 +164,27 @@ impl Session {
     }
 
     fn with(index: u64, outline: Outline) -> Self {
+        let Outline { session, class, turns, end } = outline;
         Session {
             index,
-            outline,
+            session,
+            context: 0,
+            whole: 0,
+            output: 0,
+            last_prompt: 0,
+            last_end: Time::ZERO,
+            turns,
             turn: 0,
             step: 0,
             steps: 0,
             ordinal: 0,
             attempt: 0,
-            open_tools: 0,
+            open: 0,
+            model: 0,
+            last_model: NO_MODEL,
+            class,
+            end,
             phase: Phase::Away,
-            call: CallPlan::default(),
-            prompt: 0,
-            context: 0,
-            context_before: 0,
-            last: None,
         }
     }
 
@@ -185,36 +196,35 @@ impl Session {
 
     /// Appends the sub-agents of the step under way to `out`: their indices and classes.
     pub fn children(&self, demand: &Demand, out: &mut Vec<(u64, ClassId)>) {
-        let class = self.outline.class;
-        demand.plans.children(demand.replication, self.index, class, self.at(), out);
+        demand.plans.children(demand.replication, self.index, self.class, self.at(), out);
     }
 
     /// So many sub-agents have begun.
-    pub fn spawned(&mut self, children: u32) {
-        self.open_tools = children;
+    pub fn spawned(&mut self, children: usize) {
+        self.open = u16::try_from(children).expect("a step has fewer than 65,536 sub-agents");
     }
 
     /// One of its sub-agents left.
     pub fn child_ended(&mut self, demand: &Demand) -> Want {
         debug_assert_eq!(self.phase, Phase::InChildren);
-        self.open_tools -= 1;
-        if self.open_tools == 0 { self.next_step(demand) } else { Want::Nothing }
+        self.open -= 1;
+        if self.open == 0 { self.next_step(demand) } else { Want::Nothing }
     }
 
-    /// A session of `class` that left before the start of the run; only its snapshot is there.
-    pub fn past(class: ClassId) -> Self {
-        let outline = Outline { session: u64::MAX, class, turns: 1, end: End::Abandon };
-        Session::with(u64::MAX, outline)
+    /// What stands for a session of `class` that left before the start of the run, of which only the
+    /// snapshot is there, or for a place of a pool; `number` keys its draws.
+    pub fn absent(class: ClassId, number: u64) -> Self {
+        Session::with(u64::MAX, Outline { session: number, class, turns: 1, end: End::Abandon })
     }
 
-    /// Whether it left before the start of the run.
-    pub fn is_past(&self) -> bool {
-        self.index == u64::MAX
+    /// Its number, which keys draws.
+    pub fn number(&self) -> u64 {
+        self.session
     }
 
-    /// What was known at its arrival.
-    pub fn outline(&self) -> &Outline {
-        &self.outline
+    /// Its class.
+    pub fn class(&self) -> ClassId {
+        self.class
     }
 
     /// The number under which its plan is found.
@@ -234,8 +244,7 @@ impl Session {
             return Want::Proceed;
         }
         self.step = 0;
-        self.steps =
-            demand.plans.steps(demand.replication, self.index, self.outline.class, self.turn);
+        self.steps = demand.plans.steps(demand.replication, self.index, self.class, self.turn);
         if self.steps == 0 {
             return self.end_turn(demand);
         }
@@ -248,25 +257,21 @@ impl Session {
     pub fn proceed(&mut self, demand: &Demand, tools: &mut Vec<ToolPlan>) -> Want {
         match self.phase {
             Phase::CallDue => {
+                let call = demand.plans.call(demand.replication, self.index, self.class, self.at());
                 self.phase = Phase::Calling;
                 self.attempt = 0;
-                self.context_before = self.context;
-                let class = self.outline.class;
-                self.call = demand.plans.call(demand.replication, self.index, class, self.at());
+                self.model = call.model.0;
+                self.whole = call.context.unwrap_or(self.context + call.input);
+                self.output = call.output;
                 Want::Call
             }
             Phase::ToolsDue => {
                 tools.clear();
-                demand.plans.tools(
-                    demand.replication,
-                    self.index,
-                    self.outline.class,
-                    self.at(),
-                    tools,
-                );
+                let at = self.at();
+                demand.plans.tools(demand.replication, self.index, self.class, at, tools);
                 self.phase = Phase::InTools;
-                self.open_tools =
-                    u32::try_from(tools.len()).expect("a batch has fewer than 2^32 calls");
+                self.open =
+                    u16::try_from(tools.len()).expect("a batch has fewer than 65,536 calls");
                 Want::Tools
             }
             Phase::Away
@@ -281,29 +286,29 @@ impl Session {
 
     /// The attempt that is to be made at `now`.
     pub fn request(&mut self, demand: &Demand, now: Time) -> Request {
-        let terms = &demand.terms[self.call.model.0 as usize];
-        let whole = self.call.context.unwrap_or(self.context + self.call.input);
+        let terms = &demand.terms[usize::from(self.model)];
         let window = terms.context_window.unwrap_or(u64::MAX);
-        self.prompt = whole.min(window);
+        let prompt = self.whole.min(window);
+        let attempt = u32::from(self.attempt);
         Request {
-            session: self.outline.session,
-            key: attempt_key(self.ordinal, self.attempt),
-            model: self.call.model,
-            prompt: self.prompt,
-            cached: self.cached(terms, now),
-            output: self.call.output,
-            latency: self.call.latency,
-            fails: demand.plans.call_fails(self.index, self.at(), self.attempt),
-            truncated: whole > window,
-            attempt: self.attempt,
+            session: self.session,
+            key: attempt_key(self.ordinal, attempt),
+            model: ModelId(self.model),
+            prompt,
+            cached: self.cached(terms, prompt, now),
+            output: self.output,
+            latency: demand.plans.latency(self.index, self.at()),
+            fails: demand.plans.call_fails(self.index, self.at(), attempt),
+            truncated: self.whole > window,
+            attempt,
         }
     }
 
     /// The attempt was refused; the provider could serve it after `retry_after` (zero if it does
     /// not say).
     pub fn refused(&mut self, demand: &Demand, retry_after: Span) -> Want {
-        let terms = &demand.terms[self.call.model.0 as usize];
-        if self.attempt >= terms.max_retries {
+        let terms = &demand.terms[usize::from(self.model)];
+        if u32::from(self.attempt) >= terms.max_retries {
             return Want::Fail;
         }
         let backoff = self.backoff(demand, terms);
@@ -316,15 +321,13 @@ impl Session {
         self.refused(demand, Span::ZERO)
     }
 
-    /// The call was served, its end being `now`. `tools` is scratch.
-    pub fn served(&mut self, demand: &Demand, now: Time, tools: &mut Vec<ToolPlan>) -> Want {
+    /// The call was served, its end being `now`.
+    pub fn served(&mut self, demand: &Demand, now: Time) -> Want {
         debug_assert_eq!(self.phase, Phase::Calling);
-        self.last = Some(LastCall { model: self.call.model, prompt: self.prompt, end: now });
-        self.context =
-            self.call.context.unwrap_or(self.context + self.call.input) + self.call.output;
-        tools.clear();
-        demand.plans.tools(demand.replication, self.index, self.outline.class, self.at(), tools);
-        if tools.is_empty() {
+        let window = demand.terms[usize::from(self.model)].context_window.unwrap_or(u64::MAX);
+        (self.last_model, self.last_end) = (self.model, now);
+        self.last_prompt = self.whole.min(window);
+        if !demand.plans.has_tools(demand.replication, self.index, self.class, self.at()) {
             return self.end_step(demand);
         }
         self.phase = Phase::ToolsDue;
@@ -337,8 +340,7 @@ impl Session {
             Phase::Away | Phase::Interrupted => {}
             Phase::CallDue => self.phase = Phase::Interrupted,
             Phase::Calling | Phase::ToolsDue | Phase::InTools | Phase::InChildren => {
-                self.context = self.context_before;
-                (self.open_tools, self.attempt) = (0, 0);
+                (self.open, self.attempt) = (0, 0);
                 self.phase = Phase::Interrupted;
             }
         }
@@ -347,13 +349,13 @@ impl Session {
     /// One of its tool calls ended.
     pub fn tool_ended(&mut self, demand: &Demand) -> Want {
         debug_assert_eq!(self.phase, Phase::InTools);
-        self.open_tools -= 1;
-        if self.open_tools == 0 { self.end_step(demand) } else { Want::Nothing }
+        self.open -= 1;
+        if self.open == 0 { self.end_step(demand) } else { Want::Nothing }
     }
 
     /// Output tokens of the call under way.
     pub fn output(&self) -> u64 {
-        self.call.output
+        self.output
     }
 
     fn at(&self) -> StepAt {
@@ -362,12 +364,12 @@ impl Session {
 
     /// Cached prompt tokens: the shorter of the call before and this one, if that call went to
     /// this model and ended no longer ago than the cache lives.
-    fn cached(&self, terms: &CallTerms, now: Time) -> u64 {
-        match (self.last, terms.cache_lifetime) {
-            (Some(last), Some(lifetime))
-                if last.model == self.call.model && now.since(last.end) <= lifetime =>
+    fn cached(&self, terms: &CallTerms, prompt: u64, now: Time) -> u64 {
+        match terms.cache_lifetime {
+            Some(lifetime)
+                if self.last_model == self.model && now.since(self.last_end) <= lifetime =>
             {
-                last.prompt.min(self.prompt)
+                self.last_prompt.min(prompt)
             }
             _ => 0,
         }
@@ -375,12 +377,13 @@ impl Session {
 
     /// Backoff before the retry that follows this attempt: u · min(cap, base · 2^n).
     fn backoff(&self, demand: &Demand, terms: &CallTerms) -> Span {
-        let u = demand.plans.backoff(self.index, self.at(), self.attempt).unwrap_or_else(|| {
-            let key = attempt_key(self.ordinal, self.attempt);
-            Draws::new(demand.seed, demand.replication, self.outline.session, Purpose::Backoff, key)
+        let attempt = u32::from(self.attempt);
+        let u = demand.plans.backoff(self.index, self.at(), attempt).unwrap_or_else(|| {
+            let key = attempt_key(self.ordinal, attempt);
+            Draws::new(demand.seed, demand.replication, self.session, Purpose::Backoff, key)
                 .uniform()
         });
-        let doubled = terms.backoff_base.seconds() * f64::from(1_u32 << self.attempt.min(31));
+        let doubled = terms.backoff_base.seconds() * f64::from(1_u32 << attempt.min(31));
         Span::from_seconds(u * doubled.min(terms.backoff_cap.seconds()))
     }
 
@@ -397,6 +400,7 @@ impl Session {
     }
 
     fn next_step(&mut self, demand: &Demand) -> Want {
+        self.context = self.whole + self.output;
         self.step += 1;
         self.ordinal += 1;
         if self.step < self.steps {
@@ -410,11 +414,10 @@ impl Session {
     fn end_turn(&mut self, demand: &Demand) -> Want {
         self.phase = Phase::Away;
         self.turn += 1;
-        if self.turn == self.outline.turns {
-            return Want::Leave(self.outline.end);
+        if self.turn == self.turns {
+            return Want::Leave(self.end);
         }
-        let think =
-            demand.plans.think(demand.replication, self.index, self.outline.class, self.turn);
+        let think = demand.plans.think(demand.replication, self.index, self.class, self.turn);
         Want::Think { span: think.compressed(demand.compression) }
     }
 }

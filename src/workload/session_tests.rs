@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::units::{Bytes, Cores};
+use crate::workload::plan::CallPlan;
 use crate::workload::plan::{SessionPlan, StepPlan, TurnPlan};
 
 fn seconds(s: u64) -> Time {
@@ -55,10 +56,10 @@ fn a_session_wants_call_and_tools_step_by_step() {
     let demand =
         demand(vec![turn(0, steps), turn(30, vec![step(1, 1, 0)])], CallTerms::default(), 1.0);
     let (mut session, mut tools) = begin(&demand);
-    assert_eq!((session.outline().session, session.outline().turns), (5, 2));
+    assert_eq!((session.number(), session.class()), (5, ClassId(0)));
     assert_eq!(session.sandbox_ready(&demand), Want::Proceed);
     assert_eq!(call(&mut session, &demand, 0).prompt, 100);
-    assert_eq!(session.served(&demand, seconds(1), &mut tools), Want::Proceed);
+    assert_eq!(session.served(&demand, seconds(1)), Want::Proceed);
     tools.clear();
     assert_eq!(session.proceed(&demand, &mut tools), Want::Tools);
     assert_eq!((tools.len(), tools[0].dirty), (2, Bytes(7)));
@@ -67,10 +68,10 @@ fn a_session_wants_call_and_tools_step_by_step() {
     // Context: 100 in, 10 out, 5 new.
     assert_eq!(call(&mut session, &demand, 2).prompt, 115);
     let think = Want::Think { span: Span::from_secs(30) };
-    assert_eq!(session.served(&demand, seconds(3), &mut tools), think);
+    assert_eq!(session.served(&demand, seconds(3)), think);
     assert_eq!(session.sandbox_ready(&demand), Want::Proceed);
     assert_eq!(call(&mut session, &demand, 33).prompt, 126);
-    assert_eq!(session.served(&demand, seconds(34), &mut tools), Want::Leave(End::Abandon));
+    assert_eq!(session.served(&demand, seconds(34)), Want::Leave(End::Abandon));
 }
 
 #[test]
@@ -116,14 +117,14 @@ fn retries_wait_for_the_longer_of_backoff_and_retry_after_and_are_used_up() {
 #[test]
 fn tries_have_draws_of_their_own() {
     let demand = demand(vec![turn(0, vec![step(1, 1, 0), step(1, 1, 0)])], patient(), 1.0);
-    let (mut session, mut tools) = begin(&demand);
+    let (mut session, _) = begin(&demand);
     session.sandbox_ready(&demand);
     let mut keys = vec![call(&mut session, &demand, 0).key];
     let Want::Retry { after: first } = session.refused(&demand, Span::ZERO) else { panic!() };
     keys.push(session.request(&demand, seconds(1)).key);
     let Want::Retry { after: second } = session.refused(&demand, Span::ZERO) else { panic!() };
     keys.push(session.request(&demand, seconds(2)).key);
-    session.served(&demand, seconds(3), &mut tools);
+    session.served(&demand, seconds(3));
     keys.push(call(&mut session, &demand, 3).key);
     let count = keys.len();
     keys.sort_unstable();
@@ -151,14 +152,14 @@ fn the_cache_belongs_to_the_model_and_lives_from_the_calls_end() {
         step(1, 1, 0),
     ];
     let demand = demand(vec![turn(0, steps)], terms, 1.0);
-    let (mut session, mut tools) = begin(&demand);
+    let (mut session, _) = begin(&demand);
     session.sandbox_ready(&demand);
     let mut seen = Vec::new();
     // Calls begin at 0, 6, 7, 13 and 14 and last a second: gaps 5, 0, 5, 0.
     for at in [0, 6, 7, 13, 14] {
         let request = call(&mut session, &demand, at);
         seen.push((request.prompt, request.cached, request.truncated));
-        session.served(&demand, seconds(at + 1), &mut tools);
+        session.served(&demand, seconds(at + 1));
     }
     assert_eq!(
         seen,

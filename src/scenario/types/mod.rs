@@ -18,8 +18,8 @@ pub use model::{
 pub use platform::*;
 pub use rates::{BillFrom, BillIdle, ComputeRates, ComputeShape, RateCard, RequestRates};
 pub use workload::{
-    Arrivals, Class, Load, Profile, Sandbox, SubAgentDemand, SubAgents, TokenDemand, ToolDemand, Trace,
-    TraceFormat, TraceOrder, TraceTiming, TraceTurns, WeekProfile, Workload,
+    Arrivals, Class, Load, Profile, Sandbox, SubAgentDemand, SubAgents, TokenDemand, ToolDemand,
+    Trace, TraceFormat, TraceOrder, TraceTiming, TraceTurns, WeekProfile, Workload,
 };
 
 use indexmap::IndexMap;
