@@ -17,8 +17,8 @@ use plimsoll::scenario::types::Scenario;
 use plimsoll::sim::Watch;
 use plimsoll::study::{Design, design, replicate};
 
-/// Everything on: `sessions` open, on so many hosts, measured for this long.
-fn full(sessions: u64, hosts: u64, measure: &str) -> String {
+/// Everything on: `sessions` open, on so many hosts, hibernated after `idle`, measured for this long.
+fn full(sessions: u64, hosts: u64, idle: &str, measure: &str) -> String {
     format!(
         "
 version: 1
@@ -44,8 +44,8 @@ platform:
       restore: {{fixed: 80ms, bandwidth: 8GiB/s, working_set: 20%}}
   capacity: {{hosts: {{min: {hosts}, cores: 64, memory: 640GiB, overcommit: {{cpu: 6, memory: 1}}, placement: best-fit, price: $2/h}}}}
   pool: {{fixed: {{size: 200, claim: 50ms}}}}
-  idle: {{timeout: 5m, then: hibernate}}
-  retention: 1h
+  idle: {{timeout: {idle}, then: hibernate}}
+  retention: 50s
 models: {{default: {{latency: {{base: {{lognormal: {{median: 500ms, p95: 2s}}}}, per_input: 20us, per_output: 12ms}}, prompt_cache: {{lifetime: 5m}}}}}}
 experiment: {{start: empty, warmup: none, measure: {measure}, replications: 1}}
 "
@@ -106,11 +106,14 @@ fn peak_memory() -> Option<u64> {
 fn platform(c: &mut Criterion) {
     let mut group = c.benchmark_group("platform");
     group.sample_size(10).measurement_time(Duration::from_secs(10));
-    for (name, sessions, hosts, measure) in
-        [("1e6_sessions", 1_000_000, 4_000, "3m"), ("1e4_sessions", 10_000, 50, "1h")]
+    for (name, sessions, hosts, idle, measure) in
+        [("1e6_sessions", 1_000_000, 4_000, "20s", "1m"), ("1e4_sessions", 10_000, 50, "5m", "1h")]
     {
-        let design = designed(&full(sessions, hosts, measure));
+        let design = designed(&full(sessions, hosts, idle, measure));
+        let begun = Instant::now();
         let totals = run(&design);
+        let rate = totals.events as f64 / begun.elapsed().as_secs_f64();
+        eprintln!("{name}: {} events, the first time {rate:.0} a second", totals.events);
         if let Some(peak) = peak_memory() {
             let (mib, each) = (peak >> 20, peak / sessions);
             eprintln!("{name}: {mib} MiB at most so far, {each} B an open session");
@@ -133,7 +136,7 @@ fn serverless_starts(c: &mut Criterion) {
 
 /// Time for one replication on one thread, and for two on two.
 fn replications(c: &mut Criterion) {
-    let design = designed(&full(2_000, 12, "30m"));
+    let design = designed(&full(2_000, 12, "5m", "30m"));
     let mut group = c.benchmark_group("replications");
     group.sample_size(10).measurement_time(Duration::from_secs(10));
     for threads in [1_u16, 2] {

@@ -235,6 +235,9 @@ pub trait Executor {
     /// Begins a boot or restore; it ends with [`Event::Started`].
     fn begin(&mut self, now: Time, job: StartJob);
 
+    /// The boot or restore that ended is known to have.
+    fn begun(&mut self, id: u32);
+
     /// Begins a snapshot; it ends with [`Event::Saved`], the sandbox being gone then.
     fn save(&mut self, now: Time, job: SaveJob);
 

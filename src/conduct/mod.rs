@@ -67,6 +67,8 @@ pub struct Conduct<X: Executor> {
     left: u64,
     /// Sessions of a closed population that left at this instant: others come in their place.
     replacements: u64,
+    /// Sessions of a closed population that are still to come at time 0.
+    to_come: u64,
     hosts: Vec<HostInfo<X::Timer>>,
     tenants: Vec<TenantUse>,
     /// Classes whose agent has its identity.
@@ -105,6 +107,7 @@ impl<X: Executor> Conduct<X> {
             arrived: 0,
             left: 0,
             replacements: 0,
+            to_come: 0,
             hosts: Vec::new(),
             tenants: vec![TenantUse::default(); setup.tenants.len()],
             identified: vec![false; setup.classes.len()],
@@ -154,9 +157,12 @@ impl<X: Executor> Conduct<X> {
         self.control.open(&mut self.effects);
         self.run_effects(Time::ZERO, exec);
         self.open_background(exec);
-        let at_once = self.setup.population.unwrap_or(0);
-        for _ in 0..at_once {
+        let there = self.setup.sessions.unwrap_or(u64::MAX);
+        let at_once = self.setup.population.unwrap_or(0).min(there);
+        if at_once > 0 {
+            // One brings the next, so that a large population is not scheduled all at once.
             exec.schedule(Time::ZERO, Rank::Arrives, Event::Arrival);
+            self.to_come = at_once - 1;
         }
         self.schedule_arrival(exec);
     }
@@ -183,7 +189,10 @@ impl<X: Executor> Conduct<X> {
             Event::Proceed { id } => self.proceed(now, id, exec),
             Event::Attempt { id } => self.attempt(now, id, exec),
             Event::Called { id, failed } => self.called(now, id, failed, exec),
-            Event::Started { id, ok } => self.started(now, id, ok),
+            Event::Started { id, ok } => {
+                exec.begun(id);
+                self.started(now, id, ok);
+            }
             Event::Saved { id } => self.saved(now, id, exec),
             Event::ToolEnded { id, number } => self.tool_ended(now, id, number, exec),
             Event::Timer { id } => {
@@ -215,6 +224,11 @@ impl<X: Executor> Conduct<X> {
 
     /// Schedules the next arrival, if there is to be one.
     fn schedule_arrival(&mut self, exec: &mut X) {
+        if self.to_come > 0 {
+            self.to_come -= 1;
+            exec.schedule(Time::ZERO, Rank::Arrives, Event::Arrival);
+            return;
+        }
         if self.setup.sessions.is_some_and(|n| self.arrived >= n) {
             return;
         }

@@ -161,7 +161,10 @@ impl<X: Executor> Conduct<X> {
         self.let_out(class);
         self.left += 1;
         if self.setup.population.is_some()
-            && self.setup.sessions.is_none_or(|n| self.arrived + self.replacements < n)
+            && self
+                .setup
+                .sessions
+                .is_none_or(|n| self.arrived + self.to_come + self.replacements < n)
         {
             self.replacements += 1;
         }

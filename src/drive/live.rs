@@ -434,6 +434,8 @@ impl Executor for Live {
         });
     }
 
+    fn begun(&mut self, _id: u32) {}
+
     fn save(&mut self, now: Time, job: SaveJob) {
         let place = self.place(job.id);
         let (Some(sandbox), Some(alive)) = (place.sandbox.take(), place.alive.take()) else {

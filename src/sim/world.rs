@@ -58,9 +58,8 @@ pub(super) struct Work {
     /// Boot stages after the image, or nothing.
     after_image: Span,
     image: Span,
-    /// Bytes that flow next; of a snapshot also its size.
+    /// Bytes that flow next; of a snapshot its size.
     bytes: f64,
-    stored: Bytes,
     /// The boot's, restore's or snapshot's next event.
     timer: Option<Timer>,
     pub host: u32,
@@ -391,6 +390,10 @@ impl Executor for World {
         }
     }
 
+    fn begun(&mut self, id: u32) {
+        self.work.over(id);
+    }
+
     fn save(&mut self, now: Time, job: SaveJob) {
         let stored = snapshot_bytes(&self.tier, &self.classes[job.class.0 as usize], job.dirtied);
         let snapshot =
@@ -401,7 +404,7 @@ impl Executor for World {
             job.number,
         ));
         let work = self.work(job.id);
-        (work.stored, work.bytes, work.host) = (stored, stored.0 as f64, job.host);
+        (work.bytes, work.host) = (stored.0 as f64, job.host);
         let timer = if stored.0 == 0 || self.hosts[job.host as usize].writes.pipe.is_unlimited() {
             self.conduct(now + fixed, Rank::Frees, Event::Saved { id: job.id })
         } else {
@@ -411,9 +414,9 @@ impl Executor for World {
     }
 
     fn save_outcome(&mut self, id: u32) -> SaveOutcome {
-        let stored = self.work(id).stored;
+        let stored = self.work(id).bytes;
         self.work.over(id);
-        SaveOutcome::Stored(stored)
+        SaveOutcome::Stored(Bytes(stored as u64))
     }
 
     fn destroy(&mut self, now: Time, id: u32) {
