@@ -1,14 +1,23 @@
 //! All integration tests, in one binary.
 
+mod archive;
 mod broken;
 mod cli;
 mod closed_forms;
+mod costs;
 mod determinism;
 mod drive_process;
+mod faults;
+mod fleet;
 mod floors;
 mod invariants;
 mod kit;
 mod lifecycle;
+mod pools;
+mod queues;
 mod replay;
 mod same_effects;
+mod script;
+mod sharing;
 mod shipped;
+mod tenancy;
