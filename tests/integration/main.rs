@@ -15,6 +15,8 @@ mod kit;
 mod lifecycle;
 mod pools;
 mod queues;
+mod random_case;
+mod random_platform;
 mod replay;
 mod same_effects;
 mod script;
