@@ -13,6 +13,7 @@ mod floors;
 mod invariants;
 mod kit;
 mod lifecycle;
+mod platform_forms;
 mod pools;
 mod queues;
 mod random_case;
