@@ -50,10 +50,13 @@ impl<X: Executor> Conduct<X> {
         }
     }
 
-    /// The snapshot moves to the archive.
+    /// The snapshot moves to the archive. It lies there already if its restores failed and the sandbox
+    /// that was booted instead went down.
     pub(super) fn archive(&mut self, id: u32) {
         let agent = self.agents.get(id);
-        agent.archived = true;
+        if std::mem::replace(&mut agent.archived, true) {
+            return;
+        }
         let (bytes, past) = (agent.snapshot.0 as i64, agent.kind == Kind::Past);
         self.shift_stored(false, -bytes);
         self.shift_stored(true, bytes);

@@ -77,8 +77,10 @@ impl Control {
             let State::Queued { start, .. } = self.entries[id as usize].state else {
                 unreachable!("who is found in the queue waits")
             };
-            match self.room_for(now, id, start) {
-                Ok(host) => {
+            let claimed = start == Start::Boot && self.claim_waiting(now, id, out);
+            match if claimed { Ok(None) } else { self.room_for(now, id, start).map(Some) } {
+                Ok(None) => {}
+                Ok(Some(host)) => {
                     self.queue.take(place);
                     self.room.waits(self.policy(id).shape, false);
                     self.clear_timer(id, out);

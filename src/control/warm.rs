@@ -52,21 +52,36 @@ impl Control {
 
     /// Gives the session the oldest ready place of its class's pool; whether there was one.
     pub(super) fn claim(&mut self, now: Time, id: u32, out: &mut Vec<Effect>) -> bool {
-        let mut level = self.policy(id).pool;
-        if let Some(first) = level {
+        if let Some(first) = self.policy(id).pool {
             self.pools[usize::from(first)].demand(now);
         }
+        let Some(place) = self.ready_place(id) else { return false };
+        self.clear_timer(place, out);
+        self.hand_over(now, id, place, out);
+        true
+    }
+
+    /// The same for a session in the queue. It meets a ready place there only where the control plane
+    /// stalled when one of them came.
+    pub(super) fn claim_waiting(&mut self, now: Time, id: u32, out: &mut Vec<Effect>) -> bool {
+        let Some(place) = self.ready_place(id) else { return false };
+        self.clear_timer(place, out);
+        self.leave_queue_for_place(id, out);
+        self.hand_over(now, id, place, out);
+        true
+    }
+
+    /// Takes the oldest ready place of the first level that has one.
+    fn ready_place(&mut self, id: u32) -> Option<u32> {
+        let mut level = self.policy(id).pool.filter(|_| !self.stalled);
         while let Some(pool) = level {
-            if !self.stalled
-                && let Some(place) = self.pools[usize::from(pool)].claim()
-            {
-                self.clear_timer(place, out);
-                self.hand_over(now, id, place, out);
-                return true;
+            let pool = &mut self.pools[usize::from(pool)];
+            if let Some(place) = pool.claim() {
+                return Some(place);
             }
-            level = self.pools[usize::from(pool)].terms.next;
+            level = pool.terms.next;
         }
-        false
+        None
     }
 
     /// The place's sandbox becomes the session's, and the pool gets another.
@@ -91,7 +106,9 @@ impl Control {
             return self.refill(now, pool, out);
         }
         self.entries[id as usize].state = State::Pooled;
-        if let Some(waiting) = self.first_for(pool) {
+        if !self.stalled
+            && let Some(waiting) = self.first_for(pool)
+        {
             self.pools[usize::from(pool)].unmade();
             self.leave_queue_for_place(waiting, out);
             return self.hand_over(now, waiting, id, out);

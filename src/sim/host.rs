@@ -77,6 +77,12 @@ impl Host {
         }
     }
 
+    /// An empty host is of this shape.
+    pub fn is_of(&mut self, shape: HostShape) {
+        self.cpu = CpuShare::new(shape.cores);
+        self.memory = shape.memory;
+    }
+
     /// Whether the image is there. A stage that ends at the instant at which another begins is over,
     /// whichever was scheduled first.
     pub fn has_image(&self, at: Time) -> bool {

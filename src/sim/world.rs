@@ -137,6 +137,8 @@ pub struct World {
     place_images: bool,
     /// Whether sandboxes may have calls of several sessions in them.
     pub(super) have_children: bool,
+    /// New versions come, and no host has the image of one before.
+    images_expire: bool,
 }
 
 const DAY: Span = Span::from_secs(86_400);
@@ -167,6 +169,7 @@ impl World {
             cpu_change: 0,
             place_images: setup.images_placed,
             have_children: setup.have_children,
+            images_expire: setup.rollouts.is_some(),
         }
     }
 
@@ -276,7 +279,9 @@ impl World {
         let work = self.work(job.id);
         (work.after_image, work.image, work.bytes) = (after, image, bytes);
         (work.fails, work.host) = (job.fails, job.host);
-        if imageless || self.hosts[job.host as usize].has_image(now) {
+        // Whether it is still there when its stage begins is known before, if no new version comes.
+        let stays = schedule.is_zero() || !self.images_expire;
+        if imageless || (stays && self.hosts[job.host as usize].has_image(now)) {
             self.end_start(now + schedule + after, job.id);
         } else {
             let timer = self.physical(now + schedule, Physical::ImageDue(job.id));
@@ -455,6 +460,8 @@ impl Executor for World {
         while self.hosts.len() <= host as usize {
             self.hosts.push(Host::new(shape));
         }
+        // Hosts of several types come up in another order than that of their numbers.
+        self.hosts[host as usize].is_of(shape);
     }
 
     fn forget_images(&mut self) {

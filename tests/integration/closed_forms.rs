@@ -15,6 +15,7 @@ use plimsoll::study::simulated;
 use rayon::prelude::*;
 
 use super::kit::scenario;
+use super::platform_forms;
 
 const SECOND: &str = "{latency: {base: 1s}}";
 const EXPONENTIAL: &str = "{latency: {base: {exponential: {mean: 1s}}}}";
@@ -22,41 +23,42 @@ const SLOT: &str = "isolation: {container: {}}, capacity: {elastic: {max_concurr
 
 /// How long each of how many replications is measured.
 #[derive(Clone, Copy)]
-struct Length {
+pub struct Length {
     measure_s: u64,
     replications: u32,
 }
 
 /// A scenario whose answer is known.
-struct Form {
-    name: &'static str,
-    workload: &'static str,
-    platform: &'static str,
-    model: &'static str,
-    warmup_s: u64,
-    quick: Length,
-    nightly: Length,
-    truth: f64,
-    read: fn(&Run) -> Stated,
+pub struct Form {
+    pub name: &'static str,
+    pub workload: &'static str,
+    pub platform: &'static str,
+    /// The model `default`, and further ones.
+    pub model: &'static str,
+    pub warmup_s: u64,
+    pub quick: Length,
+    pub nightly: Length,
+    pub truth: f64,
+    pub read: fn(&Run) -> Stated,
 }
 
 /// What a record says.
-struct Stated {
-    estimate: f64,
-    interval: [f64; 2],
+pub struct Stated {
+    pub estimate: f64,
+    pub interval: [f64; 2],
 }
 
-fn length(measure_s: u64, replications: u32) -> Length {
+pub fn length(measure_s: u64, replications: u32) -> Length {
     Length { measure_s, replications }
 }
 
-fn mean_wait(run: &Run) -> Stated {
+pub fn mean_wait(run: &Run) -> Stated {
     let wait = run.metric(plimsoll::measure::Metric::QueueWait).unwrap();
     let interval = wait.ci95.as_ref().unwrap().mean.unwrap();
     Stated { estimate: wait.mean.unwrap(), interval }
 }
 
-fn rejected_share(run: &Run) -> Stated {
+pub fn rejected_share(run: &Run) -> Stated {
     let [low, high] = run.scorecard.ci95["success_rate"];
     Stated {
         estimate: 1.0 - run.scorecard.success_rate.unwrap(),
@@ -82,7 +84,7 @@ fn mg1(load: f64, cv: f64) -> f64 {
 }
 
 /// Erlang's loss formula, by its recursion over the servers.
-fn erlang_b(erlangs: f64, servers: u32) -> f64 {
+pub fn erlang_b(erlangs: f64, servers: u32) -> f64 {
     (1..=servers).fold(1.0, |b, c| erlangs * b / (f64::from(c) + erlangs * b))
 }
 
@@ -278,7 +280,7 @@ fn coverage(form: &Form, length: Length, seeds: u64) -> Coverage {
     }
 }
 
-fn check_twenty(forms: &[Form]) {
+pub fn check_twenty(forms: &[Form]) {
     for form in forms {
         let found = coverage(form, form.quick, 20);
         assert!(
@@ -319,7 +321,8 @@ fn nightly_intervals_cover_as_often_as_they_say() {
     println!("| closed form | truth | mean of {SEEDS} estimates | mean half width | covered |");
     println!("|---|---|---|---|---|");
     let mut wrong = Vec::new();
-    for form in queues().iter().chain(&shares()) {
+    let all = [queues(), shares(), platform_forms::all()];
+    for form in all.iter().flatten() {
         let found = coverage(form, form.nightly, SEEDS);
         let share = found.covered as f64 / found.seeds as f64;
         println!(

@@ -1,16 +1,16 @@
 //! What every run must hold, over random scenarios.
 //!
 //! Each case is a seed: it is printed when it fails, with the smallest scenario that still fails, and
-//! `PLIMSOLL_CASE=<seed>` runs it alone. `PLIMSOLL_NIGHTLY=1` runs 5,000 cases instead of 128.
+//! `PLIMSOLL_CASE=<seed>` runs it alone. `PLIMSOLL_NIGHTLY=1` runs 10,000 cases instead of 500.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use plimsoll::conduct::RunOptions;
 use plimsoll::control::Effect;
-use plimsoll::measure::{Counter, Gauge, Holding, Metric, Totals};
-use plimsoll::scenario::types::Scenario;
-use plimsoll::sim::{Finish, Outcome, Watch};
-use plimsoll::study::replicate;
+use plimsoll::measure::record::{Kind, Quality, Run};
+use plimsoll::measure::{Counter, Gauge, Holding, HostHolding, Metric, RunInput, Totals};
+use plimsoll::scenario::types::{Capacity, Scenario};
+use plimsoll::sim::{Finish, Outcome};
 use plimsoll::units::Span;
 use plimsoll::workload::plan::{Plans, StepAt};
 use proptest::prelude::*;
@@ -18,347 +18,38 @@ use proptest::test_runner::{RngAlgorithm, TestCaseError, TestError, TestRng, Tes
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::kit::{designed, scenario};
+use super::random_case::{Case, Idle, SESSIONS, case};
+use super::random_platform::Pool;
 
-const CASES: u64 = 128;
-const NIGHTLY_CASES: u64 = 5_000;
-/// Sessions of a run that goes on until all have left.
-const SESSIONS: u64 = 60;
+const CASES: u64 = 500;
+const NIGHTLY_CASES: u64 = 10_000;
 
-/// How idle sandboxes end.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Idle {
-    Keep,
-    Kill,
-    Hibernate,
-}
-
-#[derive(Clone, Debug)]
-struct Demand {
-    arrivals: String,
-    turns: f64,
-    think_s: f64,
-    steps: u32,
-    calls: u32,
-    cpu_ms: u32,
-    io_ms: u32,
-    dirty: u32,
-    tokens: u32,
-    abandon: u32,
-}
-
-#[derive(Clone, Debug)]
-struct Sandboxes {
-    vcpu: u32,
-    stages_ms: [u32; 4],
-    full: bool,
-    bandwidth: Option<u32>,
-    fixed_ms: u32,
-    working_set: u32,
-    attempts: u32,
-    boot_faults: u32,
-    restore_faults: u32,
-}
-
-#[derive(Clone, Debug)]
-struct Policies {
-    slots: Option<u32>,
-    creates: Option<u32>,
-    idle: Idle,
-    idle_s: u32,
-    retention_s: Option<u32>,
-    capacity: Option<u32>,
-    timeout_s: Option<u32>,
-    check_ms: [u32; 3],
-}
-
-#[derive(Clone, Debug)]
-struct Model {
-    base_ms: u32,
-    per_token_us: u32,
-    cached: bool,
-    window: Option<u32>,
-    errors: u32,
-    rpm: Option<u32>,
-    tpm: Option<u32>,
-    concurrency: Option<u32>,
-    retries: u32,
-}
-
-/// A scenario and how it is run.
-#[derive(Clone, Debug)]
-struct Case {
-    seed: u64,
-    demand: Demand,
-    sandboxes: Sandboxes,
-    policies: Policies,
-    model: Model,
-    to_the_end: bool,
-    warmup_s: u32,
-    compression: u32,
-}
-
-fn maybe(range: std::ops::Range<u32>) -> impl Strategy<Value = Option<u32>> {
-    proptest::option::of(range)
-}
-
-fn demand() -> impl Strategy<Value = Demand> {
-    let rate = 1_u32..200;
-    let arrivals = prop_oneof![
-        rate.clone().prop_map(|r| format!("{{poisson: {{rate: {r}/min}}}}")),
-        rate.clone().prop_map(|r| format!("{{renewal: {{rate: {r}/min, cv: 2}}}}")),
-        rate.prop_map(|r| format!("{{every: {r}s}}")),
-    ];
-    let times = (0_u32..2_000, 0_u32..5_000, 0_u32..1_000_000);
-    let counts = (0_u32..4, 0_u32..4, 0_u32..3_000);
-    let abandon = prop_oneof![Just(0_u32), Just(40_u32)];
-    (arrivals, 1.0..5.0, prop_oneof![Just(0.0), 0.1..120.0], times, counts, abandon).prop_map(
-        |(arrivals, turns, think_s, (cpu_ms, io_ms, dirty), (steps, calls, tokens), abandon)| {
-            Demand { arrivals, turns, think_s, steps, calls, cpu_ms, io_ms, dirty, tokens, abandon }
-        },
-    )
-}
-
-fn sandboxes() -> impl Strategy<Value = Sandboxes> {
-    let faults = prop_oneof![Just(0_u32), 1_u32..50];
-    (
-        1_u32..4,
-        prop::array::uniform4(0_u32..3_000),
-        any::<bool>(),
-        maybe(1..64),
-        0_u32..3_000,
-        0_u32..=100,
-        1_u32..4,
-        faults.clone(),
-        faults,
-    )
-        .prop_map(
-            |(
-                vcpu,
-                stages_ms,
-                full,
-                bandwidth,
-                fixed_ms,
-                working_set,
-                attempts,
-                boot_faults,
-                restore_faults,
-            )| Sandboxes {
-                vcpu,
-                stages_ms,
-                full,
-                bandwidth,
-                fixed_ms,
-                working_set,
-                attempts,
-                boot_faults,
-                restore_faults,
-            },
-        )
-}
-
-fn policies() -> impl Strategy<Value = Policies> {
-    let idle = prop_oneof![Just(Idle::Keep), Just(Idle::Kill), Just(Idle::Hibernate)];
-    (
-        maybe(1..12),
-        maybe(6..120),
-        idle,
-        0_u32..90,
-        maybe(0..150),
-        maybe(0..8),
-        maybe(0..60),
-        prop::array::uniform3(prop_oneof![Just(0_u32), 1_u32..500]),
-    )
-        .prop_map(
-            |(slots, creates, idle, idle_s, retention_s, capacity, timeout_s, check_ms)| Policies {
-                slots,
-                creates,
-                idle,
-                idle_s,
-                retention_s,
-                capacity,
-                timeout_s,
-                check_ms,
-            },
-        )
-}
-
-fn model() -> impl Strategy<Value = Model> {
-    (
-        0_u32..5_000,
-        0_u32..500,
-        any::<bool>(),
-        maybe(1_000..20_000),
-        prop_oneof![Just(0_u32), 1_u32..30],
-        maybe(1..60),
-        maybe(5_000..100_000),
-        maybe(1..5),
-        0_u32..6,
-    )
-        .prop_map(
-            |(base_ms, per_token_us, cached, window, errors, rpm, tpm, concurrency, retries)| {
-                Model {
-                    base_ms,
-                    per_token_us,
-                    cached,
-                    window,
-                    errors,
-                    rpm,
-                    tpm,
-                    concurrency,
-                    retries,
-                }
-            },
-        )
-}
-
-fn case() -> impl Strategy<Value = Case> {
-    let how =
-        (any::<bool>(), prop_oneof![Just(0_u32), 1_u32..200], prop_oneof![Just(1_u32), 2_u32..60]);
-    (any::<u32>(), demand(), sandboxes(), policies(), model(), how).prop_map(
-        |(seed, demand, sandboxes, policies, model, (to_the_end, warmup_s, compression))| {
-            let warmup_s = if to_the_end { 0 } else { warmup_s };
-            let seed = u64::from(seed);
-            let mut policies = policies;
-            // Abandoned snapshots that are kept for ever have no steady state, and a measure that
-            // begins empty would see their stock fill: the loader's caller refuses both.
-            if !to_the_end {
-                policies.retention_s.get_or_insert(150);
-            }
-            Case { seed, demand, sandboxes, policies, model, to_the_end, warmup_s, compression }
-        },
-    )
-}
-
-fn or_unlimited(limit: Option<u32>, unit: &str) -> String {
-    limit.map_or_else(|| "unlimited".to_owned(), |n| format!("{n}{unit}"))
-}
-
-impl Case {
-    /// The scenario as a person would write it.
-    fn text(&self) -> String {
-        let measure = if self.to_the_end { "end".to_owned() } else { "400s".to_owned() };
-        format!(
-            "version: 1\nname: random\nworkload: {}\nplatform: {}\nmodels: {{default: {}}}\n\
-             experiment: {{seed: {}, start: {}, warmup: {}s, measure: {measure}, replications: 1}}\n",
-            self.workload(),
-            self.platform(),
-            self.models(),
-            self.seed,
-            if self.to_the_end { "empty" } else { "steady" },
-            self.warmup_s,
-        )
-    }
-
-    fn workload(&self) -> String {
-        let d = &self.demand;
-        let think = if d.think_s == 0.0 {
-            "0s".to_owned()
-        } else {
-            format!("{{exponential: {{mean: {:.3}s}}}}", d.think_s)
-        };
-        format!(
-            "{{arrivals: {}, classes: {{default: {{turns: {{geometric: {{mean: {:.2}}}}}, \
-             think: {think}, steps: {{uniform: {{low: 0, high: {}}}}}, tokens: {{system: {t}, \
-             user: {t}, tool_result: {t}, output: {t}}}, tools: {{calls: {{uniform: {{low: 0, \
-             high: {}}}}}, cores: 2, cpu: {}ms, io_wait: {{uniform: {{low: 0s, high: {}ms}}}}, \
-             disk_dirty: {}B}}, abandon: {}%, sandbox: {{vcpu: {}, memory: 64MiB}}}}}}}}",
-            d.arrivals,
-            d.turns,
-            d.steps.max(1),
-            d.calls.max(1),
-            d.cpu_ms,
-            d.io_ms.max(1),
-            d.dirty,
-            d.abandon,
-            self.sandboxes.vcpu,
-            t = format!("{{uniform: {{low: 0, high: {}}}}}", d.tokens.max(1)),
-        )
-    }
-
-    fn platform(&self) -> String {
-        let (s, p) = (&self.sandboxes, &self.policies);
-        let [schedule, image, boot, harness] = s.stages_ms;
-        let bandwidth = or_unlimited(s.bandwidth, "MiB/s");
-        let kind = if s.full { "full" } else { "filesystem" };
-        let creates = p.creates.map_or_else(String::new, |n| {
-            format!(", create_rate: {{limit: {n}/min, window: 10s}}")
-        });
-        let idle = match p.idle {
-            Idle::Keep => "{then: keep}".to_owned(),
-            Idle::Kill => format!("{{timeout: {}s, then: kill}}", p.idle_s),
-            Idle::Hibernate => format!("{{timeout: {}s, then: hibernate}}", p.idle_s),
-        };
-        let timeout = p.timeout_s.map_or_else(String::new, |t| format!(", timeout: {t}s"));
-        let [session, model, tool] = p.check_ms;
-        format!(
-            "{{isolation: {{microvm: {{schedule: {schedule}ms, image: {image}ms, \
-             boot: {{exponential: {{mean: {}ms}}}}, harness: {harness}ms, \
-             snapshot: {{{kind}: {{fixed: {}ms, bandwidth: {bandwidth}, base: 1MB}}}}, \
-             restore: {{fixed: {}ms, bandwidth: {bandwidth}, working_set: {}%}}}}}}, \
-             capacity: {{elastic: {{max_concurrent: {}{creates}}}}}, idle: {idle}, \
-             retention: {}, queue: {{capacity: {}{timeout}}}, \
-             faults: {{attempts: {}, boot: {}%, restore: {}%}}, governance: {{policies: \
-             {{a: {{at: session, latency: {session}ms}}, b: {{at: model, latency: {model}ms}}, \
-             c: {{at: tool, latency: {tool}ms}}}}}}}}",
-            boot.max(1),
-            s.fixed_ms,
-            s.fixed_ms,
-            s.working_set,
-            or_unlimited(p.slots, ""),
-            or_unlimited(p.retention_s, "s"),
-            or_unlimited(p.capacity, ""),
-            s.attempts,
-            s.boot_faults,
-            s.restore_faults,
-        )
-    }
-
-    fn models(&self) -> String {
-        let m = &self.model;
-        let window = m.window.map_or_else(String::new, |w| format!(", context_window: {w}"));
-        // A lifetime that no gap of these runs reaches, so that what is cached can be recomputed.
-        let cache = if m.cached { "{lifetime: 1000d}" } else { "none" };
-        format!(
-            "{{latency: {{base: {}ms, per_input: {us}us, per_output: {us}us}}, \
-             prompt_cache: {cache}{window}, error_rate: {}%, quota: {{rpm: {}, tpm: {}, \
-             concurrency: {}}}, retries: {{max: {}, base: 1s, cap: 20s}}}}",
-            m.base_ms,
-            m.errors,
-            or_unlimited(m.rpm, ""),
-            or_unlimited(m.tpm, ""),
-            or_unlimited(m.concurrency, ""),
-            m.retries,
-            us = m.per_token_us,
-        )
-    }
-
-    fn run(&self) -> (Scenario, Outcome, Plans) {
-        let scenario = scenario(&self.text());
-        let sessions = self.to_the_end.then_some(SESSIONS);
-        let options = RunOptions { compression: f64::from(self.compression), sessions };
-        let mut design = designed(&scenario, None, &options);
-        design.horizon.keep_log = true;
-        let outcome = replicate(&design, 0, 1, &Watch::default()).remove(0);
-        let plans = design.setup.plans().clone();
-        assert_eq!(design.setup.sessions, sessions);
-        (scenario, outcome, plans)
-    }
-}
+/// What happened over all cases, so that a generator which no longer reaches something is noticed.
+static REACHED: [AtomicU64; Counter::COUNT] = [const { AtomicU64::new(0) }; Counter::COUNT];
 
 /// Everything that must hold of one run.
 fn check(case: &Case) {
     let (scenario, outcome, plans) = case.run();
     let totals = &outcome.totals;
+    for (counter, reached) in Counter::ALL.iter().zip(&REACHED) {
+        reached.fetch_add(totals.counter(*counter), Ordering::Relaxed);
+    }
     check_conservation(case, totals);
-    check_counts(totals);
-    check_holdings(&scenario, totals);
+    check_counts(case, totals);
+    check_holdings(case, &scenario, totals);
+    check_hosts(&scenario, totals);
+    check_cost(&scenario, totals);
     check_log(case, &outcome);
     if case.to_the_end {
         check_end(case, &outcome);
         check_little(case, &outcome);
         check_tokens(case, totals, &plans);
     }
+}
+
+/// Slots of an elastic platform, if they are limited.
+fn slots(case: &Case) -> Option<u32> {
+    case.policies.slots.filter(|_| case.extra.fleet.is_none())
 }
 
 fn check_conservation(case: &Case, totals: &Totals) {
@@ -376,19 +67,27 @@ fn check_conservation(case: &Case, totals: &Totals) {
         let lowest = totals.gauge(*gauge).min().unwrap_or(0).min(totals.gauge(*gauge).value());
         assert!(lowest >= 0, "{} is {lowest}", gauge.name());
     }
+    for holding in Holding::ALL {
+        let held = totals.holding(*holding);
+        let lowest = held.min().unwrap_or(0).min(held.value());
+        assert!(lowest >= 0, "{} is {lowest}", holding.name());
+    }
     if case.warmup_s == 0 {
         let alive = totals.gauge(Gauge::SandboxesRunning).value() as u64;
         let (made, gone) = (count(Counter::SandboxesMade), count(Counter::SandboxesDestroyed));
         assert_eq!(made, gone + alive, "sandboxes made are destroyed or alive");
     }
-    if let Some(slots) = case.policies.slots {
+    if let Some(slots) = slots(case) {
         let most = totals.gauge(Gauge::SandboxesRunning).max().unwrap_or(0);
         assert!(most <= i64::from(slots), "{most} sandboxes on {slots} slots");
+    }
+    if let (Some(capacity), queue) = (case.policies.capacity, totals.gauge(Gauge::QueueLength)) {
+        assert!(queue.max().unwrap_or(0) <= i64::from(capacity), "more wait than may");
     }
 }
 
 /// Counters and observations of the same things.
-fn check_counts(totals: &Totals) {
+fn check_counts(case: &Case, totals: &Totals) {
     let count = |counter| totals.counter(counter);
     let seen = |metric| totals.metric(metric).count();
     assert_eq!(seen(Metric::Session), count(Counter::SessionsCompleted));
@@ -396,11 +95,27 @@ fn check_counts(totals: &Totals) {
     assert_eq!(seen(Metric::PlatformTime), count(Counter::Turns));
     assert_eq!(seen(Metric::ToolExec), count(Counter::ToolCalls));
     assert_eq!(seen(Metric::Restore), count(Counter::Restores));
+    let paths = [Metric::RestoreMemory, Metric::RestoreFilesystem, Metric::RestoreArchived];
+    assert_eq!(paths.map(seen).iter().sum::<u64>(), count(Counter::Restores));
     assert_eq!(seen(Metric::Snapshot), count(Counter::Snapshots));
-    assert_eq!(seen(Metric::QueueWait), count(Counter::SandboxesMade));
-    assert_eq!(seen(Metric::Ready), count(Counter::ColdBoots) + count(Counter::Restores));
+    if case.extra.pool.is_none() {
+        assert_eq!(seen(Metric::QueueWait), count(Counter::SandboxesMade));
+        assert_eq!(seen(Metric::Ready), count(Counter::ColdBoots) + count(Counter::Restores));
+        assert_eq!(count(Counter::PoolClaims), 0);
+        assert_eq!(totals.gauge(Gauge::SandboxesPool).max().unwrap_or(0), 0);
+    } else {
+        let started = count(Counter::ColdBoots) + count(Counter::Restores);
+        assert!(seen(Metric::Ready) <= started + seen(Metric::PoolClaim));
+        assert!(seen(Metric::Ready) >= count(Counter::Restores) + seen(Metric::PoolClaim));
+    }
+    if case.warmup_s == 0 {
+        assert!(seen(Metric::PoolClaim) <= count(Counter::PoolClaims));
+    }
     assert!(seen(Metric::ColdStart) <= count(Counter::ColdBoots));
     assert_eq!(seen(Metric::Ttft), seen(Metric::ModelCall));
+    assert_eq!(count(Counter::OomKills), count(Counter::TurnsFailed));
+    assert!(count(Counter::OomKills) <= count(Counter::SessionsFailed));
+    assert!(count(Counter::TokenQuotaFailures) <= count(Counter::SessionsFailed));
     let (new, resumed) =
         (totals.metric(Metric::QueueWaitNew), totals.metric(Metric::QueueWaitResume));
     assert_eq!(seen(Metric::QueueWait), new.count() + resumed.count());
@@ -412,64 +127,159 @@ fn check_counts(totals: &Totals) {
 }
 
 /// What is held is the sandbox times the gauges of who holds it, exactly.
-fn check_holdings(scenario: &Scenario, totals: &Totals) {
-    let sandbox = &scenario.workload.classes[0].sandbox;
-    let vcpu = (sandbox.vcpu.0 * 1e6).round() as i128;
-    let memory = i128::from(sandbox.memory.0);
+fn check_holdings(case: &Case, scenario: &Scenario, totals: &Totals) {
     let held = |holding| totals.holding(holding).integral_nanos();
-    let gauge = |gauge: Gauge| totals.gauge(gauge).integral_nanos();
-    let running = gauge(Gauge::SandboxesRunning);
-    let all = [
-        (vcpu, [Holding::VcpuStarting, Holding::VcpuTurn, Holding::VcpuIdle]),
-        (memory, [Holding::MemoryStarting, Holding::MemoryTurn, Holding::MemoryIdle]),
-    ];
-    for (each, [starting, turn, idle]) in all {
-        assert_eq!(held(starting) + held(turn) + held(idle), each * running, "{starting:?}");
-        assert_eq!(held(idle), each * gauge(Gauge::SandboxesIdle), "{idle:?}");
-        assert!([starting, turn, idle].iter().all(|h| held(*h) >= 0));
-    }
     // A call that ends just after the warm-up was served before it too.
     if totals.began.nanos() == 0 {
         let served = i128::from(totals.cpu_served.nanos()) * 1_000_000;
-        assert!(served <= held(Holding::VcpuTurn), "CPU served is at most what turns held");
+        // CPU time takes a wall-clock second on a vCPU at least, and is rounded by the call.
+        let calls = i128::from(totals.counter(Counter::ToolCalls));
+        let rounding = calls * 4_000_000;
+        assert!(served <= held(Holding::VcpuTurn) + rounding, "more CPU served than turns held");
+        let busy = totals.gauge(Gauge::HostCpuBusy).integral() * Gauge::HostCpuBusy.scale();
+        let served = totals.cpu_served.seconds();
+        assert!(served <= busy * (1.0 + 1e-6) + 1e-3, "{served} s served in {busy} busy core-s");
+    }
+    if case.extra.two_shapes {
+        return;
+    }
+    let sandbox = &scenario.workload.classes[0].sandbox;
+    let vcpu = (sandbox.vcpu.0 * 1e6).round() as i128;
+    let memory = i128::from(sandbox.memory.0);
+    let gauge = |gauge: Gauge| totals.gauge(gauge).integral_nanos();
+    let paused = matches!(case.extra.pool, Some(Pool::Fixed { paused: Some(_), .. }));
+    let of_vcpu = [Holding::VcpuStarting, Holding::VcpuTurn, Holding::VcpuIdle];
+    let of_memory = [Holding::MemoryStarting, Holding::MemoryTurn, Holding::MemoryIdle];
+    let all = [
+        (vcpu, of_vcpu, [Holding::VcpuPoolStarting, Holding::VcpuPool], paused),
+        (memory, of_memory, [Holding::MemoryPoolStarting, Holding::MemoryPool], false),
+    ];
+    let sum = |holdings: &[Holding]| holdings.iter().map(|h| held(*h)).sum::<i128>();
+    for (each, own, pool, less) in all {
+        let pooled = each * gauge(Gauge::SandboxesPool);
+        let running = each * gauge(Gauge::SandboxesRunning) - pooled;
+        assert_eq!(sum(&own), running, "{:?}", own[0]);
+        assert_eq!(held(own[2]), each * gauge(Gauge::SandboxesIdle), "{:?}", own[2]);
+        assert!(sum(&pool) == pooled || (less && sum(&pool) <= pooled), "{:?}", pool[0]);
     }
 }
 
-/// At each effect: no more slots than there are, and no session with two.
+/// No type of hosts holds more memory than its hosts promise, or serves more than their cores.
+fn check_hosts(scenario: &Scenario, totals: &Totals) {
+    let Capacity::Hosts(hosts) = &scenario.platform.capacity else { return };
+    let (mut cores, mut up) = (0.0, 0.0);
+    for ((name, host), held) in hosts.types().iter().zip(&totals.host_holdings) {
+        let of = |holding: HostHolding| &held[holding as usize];
+        for holding in HostHolding::ALL {
+            let lowest = of(*holding).min().unwrap_or(0).min(of(*holding).value());
+            assert!(lowest >= 0, "{name}: {} is {lowest}", holding.name());
+        }
+        let promised = (host.memory.0 as f64 * host.overcommit.memory.0).round();
+        let most = of(HostHolding::Up).max().unwrap_or(0) as f64 * promised;
+        let reserved = of(HostHolding::Reserved);
+        assert!(reserved.max().unwrap_or(0) as f64 <= most, "{name}: more held than promised");
+        let room = of(HostHolding::Up).integral() * promised;
+        assert!(reserved.integral() <= room * (1.0 + 1e-12), "{name}: more held than there was");
+        let parts = of(HostHolding::Idle).integral_nanos() + of(HostHolding::Pool).integral_nanos();
+        assert!(parts <= reserved.integral_nanos(), "{name}: idle and pooled are parts");
+        cores += host.cores.0 * of(HostHolding::Up).integral();
+        up += of(HostHolding::Up).integral();
+    }
+    let busy = totals.gauge(Gauge::HostCpuBusy).integral() * Gauge::HostCpuBusy.scale();
+    assert!(busy <= cores * (1.0 + 1e-9) + 1e-6, "{busy} core-s on {cores} that were up");
+    let all = totals.gauge(Gauge::HostsUp).integral();
+    assert!((up - all).abs() <= 1e-9 * all, "hosts by type, {up}, are all, {all}");
+    let reserved = totals.host_holdings.iter().map(|h| h[HostHolding::Reserved as usize].value());
+    assert_eq!(reserved.sum::<i64>(), totals.gauge(Gauge::HostMemoryReserved).value());
+}
+
+/// What it cost is the sum of its parts, each of them a cost.
+fn check_cost(scenario: &Scenario, totals: &Totals) {
+    let cost = Run::assemble(RunInput {
+        kind: Kind::Simulated,
+        scenario,
+        hash: String::new(),
+        seed: scenario.experiment.seed,
+        models: &["default".to_owned()],
+        replications: std::slice::from_ref(totals),
+        quality: Quality::default(),
+    })
+    .cost;
+    let sum: f64 = cost.parts().iter().sum();
+    assert!((sum - cost.tco).abs() <= 1e-9 * cost.tco, "parts are {sum}, tco {}", cost.tco);
+    let least = -1e-9 * cost.tco;
+    for (what, part) in [
+        ("a part", cost.parts().iter().copied().fold(f64::INFINITY, f64::min)),
+        ("compute_idle", cost.compute_idle),
+        ("compute_unreserved", cost.compute_unreserved),
+        ("compute in use", cost.compute - cost.compute_idle - cost.compute_unreserved),
+    ] {
+        assert!(part >= least, "{what} is {part}");
+    }
+    assert!(cost.idle_cost_share.is_none_or(|share| (-1e-9..=1.0 + 1e-9).contains(&share)));
+}
+
+/// At each effect: no more slots than there are, no session with two, no host with more sandboxes than
+/// it promises or more starts than it may have. Pool places are not in the log, but on the hosts.
 fn check_log(case: &Case, outcome: &Outcome) {
-    let limit = case.policies.slots.map_or(u64::MAX, u64::from);
-    let mut holders: FxHashMap<u64, bool> = FxHashMap::default();
+    let limit = slots(case).map_or(u64::MAX, u64::from);
+    let (mut on_host, most) = (FxHashMap::<u32, u64>::default(), most_on_a_host(case));
+    let starts = case.extra.fleet.as_ref().and_then(|fleet| fleet.starts).unwrap_or(u32::MAX);
+    // Whose slot is on which host; of one that was claimed the log does not say.
+    let mut holders: FxHashMap<u64, Option<u32>> = FxHashMap::default();
     let mut held = 0_u64;
     for (session, effect) in &outcome.log {
         match effect {
-            Effect::Granted { .. } => {
+            Effect::Granted { host, .. } | Effect::Claimed { place: host, .. } => {
                 held += 1;
-                let before = holders.insert(*session, true);
-                assert_ne!(before, Some(true), "session {session} is granted a second slot");
+                let claimed = matches!(effect, Effect::Claimed { .. });
+                let before = holders.insert(*session, (!claimed).then_some(*host));
+                assert_eq!(before, None, "session {session} is given a second slot");
                 assert!(held <= limit, "{held} slots of {limit} at session {session}");
+                if !claimed {
+                    let here = on_host.entry(*host).or_default();
+                    *here += 1;
+                    assert!(*here <= most, "{here} sandboxes on host {host}, which takes {most}");
+                }
             }
-            Effect::Destroy { .. } | Effect::Kill { .. } | Effect::Hibernated { .. } => {
+            Effect::Begin { beside, .. } => assert!(*beside <= starts, "{beside} starts at once"),
+            Effect::Destroy { .. }
+            | Effect::Kill { .. }
+            | Effect::Hibernated { .. }
+            | Effect::Crashed { .. } => {
                 held -= 1;
-                let before = holders.insert(*session, false);
-                assert_eq!(before, Some(true), "session {session} gives back what it lacks");
+                let before = holders.remove(session);
+                let before = before.unwrap_or_else(|| panic!("{session} gives back what it lacks"));
+                if let Some(host) = before {
+                    *on_host.get_mut(&host).expect("it was counted") -= 1;
+                }
             }
             _ => {}
         }
     }
-    assert_eq!(held as i64, outcome.totals.gauge(Gauge::SandboxesRunning).value());
+    let pooled = outcome.totals.gauge(Gauge::SandboxesPool).value();
+    let running = outcome.totals.gauge(Gauge::SandboxesRunning).value();
+    assert_eq!(held as i64 + pooled, running, "who holds a slot");
+}
+
+/// The most sandboxes of the first class's size that any host promises room for.
+fn most_on_a_host(case: &Case) -> u64 {
+    let Some(fleet) = &case.extra.fleet else { return u64::MAX };
+    let room = fleet.room + u32::from(fleet.two_types);
+    u64::from(room * fleet.memory_percent / 100).min(u64::from(room * fleet.cpu_percent / 100))
 }
 
 /// How a run that goes on until all have left ends.
 fn check_end(case: &Case, outcome: &Outcome) {
     let totals = &outcome.totals;
     // Abandoned sandboxes that are kept for ever may hold all slots.
-    let may_be_stuck = case.policies.slots.is_some()
+    let may_be_stuck = slots(case).is_some()
         && case.policies.idle == Idle::Keep
         && totals.counter(Counter::SessionsAbandoned) > 0;
     assert_ne!(outcome.finish, Finish::Interrupted);
     assert!(outcome.finish == Finish::Complete || may_be_stuck, "{:?}", outcome.finish);
     if outcome.finish == Finish::Stuck {
-        let slots = i64::from(case.policies.slots.unwrap());
+        let slots = i64::from(slots(case).unwrap());
         assert_eq!(totals.gauge(Gauge::SandboxesRunning).value(), slots, "stuck with a free slot");
         assert!(totals.gauge(Gauge::QueueLength).value() > 0, "stuck with nobody waiting");
         return;
@@ -479,10 +289,25 @@ fn check_end(case: &Case, outcome: &Outcome) {
     assert_eq!(totals.gauge(Gauge::QueueLength).value(), 0);
     assert_eq!(totals.gauge(Gauge::SessionsInTurn).value(), 0);
     if totals.counter(Counter::SessionsAbandoned) == 0 {
-        for gauge in [Gauge::SandboxesRunning, Gauge::SandboxesHibernated, Gauge::SnapshotBytes] {
-            assert_eq!(totals.gauge(gauge).value(), 0, "{} when all have closed", gauge.name());
+        let value = |gauge| totals.gauge(gauge).value();
+        let running = value(Gauge::SandboxesRunning);
+        assert_eq!(running, value(Gauge::SandboxesPool), "only the pool runs when all have closed");
+        for gauge in [
+            Gauge::SandboxesIdle,
+            Gauge::SandboxesHibernated,
+            Gauge::SnapshotBytes,
+            Gauge::SnapshotArchivedBytes,
+            Gauge::HostCpuBusy,
+        ] {
+            assert_eq!(value(gauge), 0, "{} when all have closed", gauge.name());
         }
-        for holding in Holding::ALL {
+        let pools = [
+            Holding::VcpuPool,
+            Holding::VcpuPoolStarting,
+            Holding::MemoryPool,
+            Holding::MemoryPoolStarting,
+        ];
+        for holding in Holding::ALL.iter().filter(|holding| !pools.contains(holding)) {
             assert_eq!(totals.holding(*holding).value(), 0, "{holding:?} when all have closed");
         }
     }
@@ -526,7 +351,7 @@ fn gave_up(outcome: &Outcome) -> u64 {
             Effect::Queued { .. } => {
                 queued.insert(*session, true);
             }
-            Effect::Granted { .. } => {
+            Effect::Granted { .. } | Effect::Claimed { .. } => {
                 queued.insert(*session, false);
             }
             Effect::TurnedAway { .. } if queued.insert(*session, false) == Some(true) => {
@@ -547,6 +372,13 @@ fn check_tokens(case: &Case, totals: &Totals, plans: &Plans) {
         return;
     }
     let planned = planned(case, plans);
+    if count(Counter::HostCrashes) > 0 {
+        // Steps that were interrupted are done again: at least what was planned.
+        assert_eq!(count(Counter::Turns), planned.turns, "turns");
+        assert!(count(Counter::TokensOutput) >= planned.output);
+        assert!(totals.metric(Metric::ModelCall).count() >= planned.calls);
+        return assert!(count(Counter::ToolCalls) >= planned.tools);
+    }
     assert_eq!(count(Counter::TokensOutput), planned.output, "output tokens");
     assert_eq!(count(Counter::ModelCalls), planned.calls, "model calls");
     assert_eq!(totals.metric(Metric::ModelCall).count(), planned.calls, "calls served");
@@ -645,4 +477,7 @@ fn every_run_holds_the_invariants() {
         (0..cases).into_par_iter().filter_map(|seed| run_case(seed).err()).collect();
     let first = failed[..failed.len().min(3)].join("\n\n");
     assert!(failed.is_empty(), "{} of {cases} cases failed\n{first}", failed.len());
+    for (counter, reached) in Counter::ALL.iter().zip(&REACHED) {
+        assert!(reached.load(Ordering::Relaxed) > 0, "no case reaches {}", counter.name());
+    }
 }

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use plimsoll::billing::Cost;
 use plimsoll::conduct::RunOptions;
-use plimsoll::measure::{Counter, Gauge, Metric, Totals};
+use plimsoll::measure::record::{Kind, Quality, Run};
+use plimsoll::measure::{Counter, Gauge, Metric, RunInput, Totals};
 use plimsoll::scenario::Loader;
 use plimsoll::scenario::types::{Replications, Scenario};
 use plimsoll::sim::{Finish, Outcome, Watch};
@@ -109,6 +111,22 @@ impl Case {
         self.line(format!(r#"{{"session": {number}, "arrival_s": {arrival}, "turns": [{turns}]}}"#))
     }
 
+    /// The same of a class.
+    pub fn session_of(self, class: &str, arrival: f64, turns: &str) -> Self {
+        let number = self.plans.len();
+        self.line(format!(
+            r#"{{"session": {number}, "class": "{class}", "arrival_s": {arrival}, "turns": [{turns}]}}"#
+        ))
+    }
+
+    /// The same, but nobody tells the platform that it is over.
+    pub fn abandoned(self, arrival: f64, turns: &str) -> Self {
+        let number = self.plans.len();
+        self.line(format!(
+            r#"{{"session": {number}, "arrival_s": {arrival}, "end": "abandon", "turns": [{turns}]}}"#
+        ))
+    }
+
     /// Runs the one replication.
     pub fn run(&self) -> Ran {
         let text = format!(
@@ -123,7 +141,7 @@ impl Case {
         let options = RunOptions { compression: self.compression, ..RunOptions::default() };
         let design = designed(&scenario, recorded, &options);
         let outcome = replicate(&design, 0, 1, &Watch::default()).remove(0);
-        Ran { finish: outcome.finish, totals: outcome.totals }
+        Ran { finish: outcome.finish, totals: outcome.totals, scenario }
     }
 }
 
@@ -132,9 +150,30 @@ impl Case {
 pub struct Ran {
     pub finish: Finish,
     pub totals: Totals,
+    scenario: Scenario,
 }
 
 impl Ran {
+    /// What the scenario's rates make of it.
+    pub fn cost(&self) -> Cost {
+        let models: Vec<String> = self.scenario.models.keys().cloned().collect();
+        Run::assemble(RunInput {
+            kind: Kind::Simulated,
+            scenario: &self.scenario,
+            hash: String::new(),
+            seed: 1,
+            models: &models,
+            replications: std::slice::from_ref(&self.totals),
+            quality: Quality::default(),
+        })
+        .cost
+    }
+
+    /// Busy cores over time.
+    pub fn core_seconds(&self) -> f64 {
+        self.integral(Gauge::HostCpuBusy) * Gauge::HostCpuBusy.scale()
+    }
+
     /// A counter.
     pub fn count(&self, counter: Counter) -> u64 {
         self.totals.counter(counter)

@@ -7,41 +7,7 @@ use plimsoll::measure::{Counter, Gauge, Metric};
 use plimsoll::sim::Finish;
 
 use super::kit::Case;
-
-/// A turn of one model call that lasts `busy`, after `think`.
-fn turn(think: f64, busy: f64) -> String {
-    turn_with(think, busy, "")
-}
-
-/// The same with tool calls after it.
-fn turn_with(think: f64, busy: f64, tools: &str) -> String {
-    format!(r#"{{"think_s": {think:.9}, "steps": [{}]}}"#, step(busy, tools))
-}
-
-fn step(busy: f64, tools: &str) -> String {
-    format!(
-        r#"{{"model": {{"name": "default", "input": 1, "output": 1, "latency_s": {busy}}}, "tools": [{tools}]}}"#
-    )
-}
-
-/// A tool call: CPU seconds, cores, I/O seconds, bytes dirtied.
-fn tool(cpu: f64, cores: f64, io: f64, dirty: u64) -> String {
-    format!(
-        r#"{{"cpu_s": {cpu}, "cores": {cores}, "io_s": {io}, "memory_bytes": 0, "dirty_bytes": {dirty}}}"#
-    )
-}
-
-/// A model call by the model's formula; `extra` are further keys.
-fn call(input: u64, output: u64, extra: &str) -> String {
-    format!(r#"{{"model": {{"name": "default", "input": {input}, "output": {output}{extra}}}}}"#)
-}
-
-/// Turns of one such call each; the first thinks for no time.
-fn calls(turns: &[(f64, String)]) -> String {
-    let turn =
-        |(think, step): &(f64, String)| format!(r#"{{"think_s": {think:.9}, "steps": [{step}]}}"#);
-    turns.iter().map(turn).collect::<Vec<_>>().join(", ")
-}
+use super::script::{call, calls, step, tool, turn, turn_with};
 
 const PLAIN: &str = "{isolation: {container: {}}}";
 
