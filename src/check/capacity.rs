@@ -111,7 +111,8 @@ fn order(findings: &mut Findings<'_>) {
             let why = "its sessions would never be served";
             findings.not_zero(&place, true, why, "expected a weight above zero, such as `1`");
         } else if !WEIGHTS.contains(&weight.0) {
-            let message = format!("the weight {} is too far from those of others", weight.0);
+            let much = if weight.0 > 1.0 { "large" } else { "small" };
+            let message = format!("the weight {} is too {much} to be kept exactly", weight.0);
             let found = at.error("out-of-range", &place, message);
             findings.push(found.help("only ratios count: write weights from 0.000001 to 10000"));
         }

@@ -5,11 +5,9 @@
 use super::{Findings, path};
 use crate::dist::Dist;
 use crate::scenario::types::{
-    Arrivals, Capacity, Class, Latency, Model, PolicyPoint, Pool, Scenario,
+    Arrivals, Capacity, Class, IdentityPer, Latency, Model, PolicyPoint, Pool, Scenario,
 };
 use crate::units::{Bytes, Cores, Quantity};
-
-const INSTANT: &str = "as one session leaves, the next arrives: time would never pass";
 
 pub(super) fn check(findings: &mut Findings<'_>) {
     let scenario = findings.scenario;
@@ -21,7 +19,8 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     if classes.iter().all(|(_, class)| takes_no_time(scenario, class)) {
         let place = path(["workload", "arrivals", "closed"]);
         let at = findings.at;
-        let message = format!("sessions surely take no time, and {INSTANT}");
+        let message =
+            "time would never pass: sessions take none, and as one leaves the next arrives";
         let found = at.error("endless-instant", &place, message);
         let rests_on = ["workload.classes", "models", "platform"];
         let found = rests_on.iter().fold(found, |found, part| at.depends(found, *part));
@@ -45,8 +44,10 @@ fn quotas(findings: &mut Findings<'_>, population: u64) {
         return;
     };
     if room < population {
-        let message =
-            format!("{population} sessions are always open, and the tenants' quotas let {room} in");
+        let message = format!(
+            "time would never pass: of {population} sessions the tenants' quotas let {room} in, and for each that is \
+             turned away the next arrives at once"
+        );
         let place = path(["platform", "governance", "quotas"]);
         rejected(findings, &place, message, "workload.classes");
     }
@@ -59,15 +60,21 @@ fn turned_away(findings: &mut Findings<'_>, population: u64) {
     let (Some(queue), Some(slots)) = (platform.queue.capacity.get(), slots(findings)) else {
         return;
     };
-    // A session that passes a policy or is given an identity first lets time pass.
-    let governance = &platform.governance;
-    let waits = governance.policies.values().any(|policy| policy.at == PolicyPoint::Session)
-        || governance.identity.is_some();
-    if waits || slots.saturating_add(queue) >= population {
+    // Who waits for a policy or an identity first lets time pass: of an agent only one session does.
+    let identity = platform.governance.identity.as_ref();
+    let issue = identity.filter(|identity| !is_zero(&identity.issue));
+    let first = match issue.map(|identity| identity.per) {
+        None => 0,
+        Some(IdentityPer::Agent) => findings.classes().len() as u64,
+        Some(IdentityPer::Session) => return,
+    };
+    let room = slots.saturating_add(queue).saturating_add(first);
+    if room >= population || !policies_take_none(scenario, PolicyPoint::Session) {
         return;
     }
     let message = format!(
-        "{population} sessions are always open, and there is room for {slots} and {queue} in the queue"
+        "time would never pass: {population} sessions are open, there is room for {slots} and {queue} may wait, and \
+         for each that is turned away the next arrives at once"
     );
     let place = path(["platform", "queue", "capacity"]);
     rejected(findings, &place, message, "platform.capacity");
@@ -80,11 +87,12 @@ fn rejected(
     rests_on: &str,
 ) {
     let at = findings.at;
-    let found = at.error("endless-instant", place, format!("{message}; the rest are turned away"));
+    let found = at.error("endless-instant", place, message);
     let found = at.with(found, "workload.arrivals.closed", "so many at all times");
-    findings.push(at.depends(found, rests_on).help(format!(
-        "{INSTANT}: make room for them all, lower `population`, or give `poisson` arrivals"
-    )));
+    findings.push(
+        at.depends(found, rests_on)
+            .help("make room for them all, lower `population`, or give `poisson` arrivals"),
+    );
 }
 
 /// Sandboxes that there can be at time 0, at most.

@@ -61,7 +61,15 @@ pub(super) fn known_tenant(findings: &mut Findings<'_>, place: &Path, name: &str
             .warning("unknown-tenant", place, message)
             .help(format!("{list}: write `tenant: {name}` in one, or remove this")),
     };
-    findings.push(at.depends(found, "workload.classes"));
+    let found = at.depends(found, "workload.classes");
+    let found = match at.tree.key_place_at(place) {
+        Some(key) => found.at(key),
+        None => found,
+    };
+    findings.push(match meant {
+        Some(meant) => found.instead(meant),
+        None => found,
+    });
 }
 
 fn identity(findings: &mut Findings<'_>, place: &Path, identity: &Identity) {
@@ -84,10 +92,10 @@ fn quotas(findings: &mut Findings<'_>, place: &Path) {
         let place = place.key(name);
         let none = quota.sessions.get() == Some(0);
         let help = "expected 1 or more, or `unlimited`";
-        let why = "every session of it would be rejected";
+        let why = "all sessions of this tenant would be rejected";
         findings.not_zero(&place.key("sessions"), none, why, help);
         let none = quota.tokens_per_day.is_some_and(|tokens| tokens.0 == 0);
-        let why = "every session of it that calls a model would fail";
+        let why = "all sessions of this tenant that call a model would fail";
         let help = "expected tokens a day, such as `5M`";
         findings.not_zero(&place.key("tokens_per_day"), none, why, help);
         if quota.sessions.get().is_none() && quota.tokens_per_day.is_none() {

@@ -115,7 +115,9 @@ fn autoscaler(findings: &mut Findings<'_>, place: &Path, host: &HostType, scaler
     let help = "it is the share of the fleet that is to be in use, such as `80%`";
     findings.not_zero(&target, scaler.target.0 == 0.0, why, help);
     findings.share(&target, scaler.target);
-    if host.most() == Some(u64::from(host.min)) {
+    // What is below `min`, or brings no hosts at all, is said where that is looked at.
+    let below = host.max.and_then(|max| max.get()).is_some_and(|max| max < u64::from(host.min));
+    if host.min > 0 && !below && host.most() == Some(u64::from(host.min)) {
         let max = place.key("max");
         let n = host.min;
         let why = if host.max.is_some() {
@@ -172,13 +174,20 @@ fn any_starts(findings: &mut Findings<'_>, types: &[(Path, &HostType)]) -> bool 
     let none = types.iter().all(|(_, host)| !comes(host));
     for (place, host) in types.iter().filter(|(_, host)| !comes(host)) {
         let min = place.key("min");
-        let why =
-            if host.autoscaler.is_some() { "`max` is 0" } else { "no `autoscaler` starts any" };
+        let why = match (&host.autoscaler, host.max) {
+            (None, _) => "no `autoscaler` starts any",
+            (Some(_), Some(_)) => "`max` is 0",
+            (Some(_), None) => "there is no `max`",
+        };
         let help = "write a `min` of 1 or more, or an `autoscaler` and a `max`";
-        let (code, message) =
-            ("no-hosts", format!("there are never any hosts: `min` is 0, and {why}"));
-        let found =
-            if none { at.error(code, &min, message) } else { at.warning(code, &min, message) };
+        let found = if none {
+            let message = format!("there are never any hosts: `min` is 0, and {why}");
+            at.error("no-hosts", &min, message)
+        } else {
+            let name = place.short();
+            let message = format!("there are never any hosts `{name}`: `min` is 0, and {why}");
+            at.warning("no-hosts", &min, message)
+        };
         let found = at.depends(at.depends(found, place.key("autoscaler")), place.key("max"));
         findings.push(found.help(help));
     }
@@ -189,7 +198,6 @@ fn any_starts(findings: &mut Findings<'_>, types: &[(Path, &HostType)]) -> bool 
 fn fits(findings: &mut Findings<'_>, types: &[(Path, &HostType)]) {
     let types: Vec<_> = types.iter().filter(|(_, host)| host.most() != Some(0)).collect();
     let sound = |host: &HostType| host.promised_memory().0 > 0 && host.promised_vcpu().0 > 0.0;
-    let Some((largest, _)) = types.first() else { return };
     if !types.iter().all(|(_, host)| sound(host)) {
         return;
     }
@@ -208,8 +216,7 @@ fn fits(findings: &mut Findings<'_>, types: &[(Path, &HostType)]) {
             (_, 0) => TooLarge::Cpu(vcpu),
             _ => TooLarge::Both,
         };
-        let hosts: Vec<&HostType> = types.iter().map(|(_, host)| *host).collect();
-        too_large.report(findings, name, largest, &hosts);
+        too_large.report(findings, name, &types);
     }
 }
 
@@ -225,39 +232,45 @@ enum TooLarge {
 }
 
 impl TooLarge {
-    fn report(&self, findings: &mut Findings<'_>, class: &str, host: &Path, hosts: &[&HostType]) {
+    fn report(&self, findings: &mut Findings<'_>, class: &str, types: &[&(Path, &HostType)]) {
+        let at = findings.at;
         let sandbox = path(["workload", "classes", class, "sandbox"]);
-        let (place, key, message) = match self {
+        let what = format!("a sandbox of `{class}`");
+        let found = match self {
             TooLarge::Memory { asked, overhead } => {
-                let most = hosts.iter().map(|host| host.promised_memory()).max();
-                let most = size(most.unwrap_or(Bytes(0)));
                 let with = if overhead.0 > 0 { ", overhead included" } else { "" };
-                let asked = size(*asked);
+                let largest = types.iter().max_by_key(|(_, host)| host.promised_memory());
+                let (place, host) = largest.expect("there are types");
+                let (asked, most) = (size(*asked), size(host.promised_memory()));
                 let message = format!(
-                    "a sandbox of `{class}` takes {asked} of memory{with}, and no host promises more than {most}"
+                    "{what} takes {asked} of memory{with}, and no host promises more than {most}"
                 );
-                (sandbox.key("memory"), "memory", message)
+                let found = at.error("never-fits", sandbox.key("memory"), message);
+                at.with(found, place.key("memory"), "what the largest host has")
             }
             TooLarge::Cpu(vcpu) => {
-                let most = hosts.iter().map(|host| host.promised_vcpu().0).fold(0.0, f64::max);
+                let promised = |host: &HostType| host.promised_vcpu().0;
+                let largest =
+                    types.iter().max_by(|(_, a), (_, b)| promised(a).total_cmp(&promised(b)));
+                let (place, host) = largest.expect("there are types");
                 let message = format!(
-                    "a sandbox of `{class}` takes {} vCPU, and no host promises more than {most}",
-                    vcpu.0
+                    "{what} takes {} vCPU, and no host promises more than {}",
+                    vcpu.0,
+                    promised(host)
                 );
-                (sandbox.key("vcpu"), "cores", message)
+                let found = at.error("never-fits", sandbox.key("vcpu"), message);
+                at.with(found, place.key("cores"), "what the largest host has")
             }
             TooLarge::Both => {
-                let message = format!(
-                    "no host has room for a sandbox of `{class}`: those with the memory lack the cores"
-                );
-                (sandbox, "cores", message)
+                let message =
+                    format!("{what} fits on no host: those with the memory lack the cores");
+                let found = at.error("never-fits", &sandbox, message);
+                at.depends(found, "platform.capacity")
             }
         };
-        let at = findings.at;
-        let found = at.error("never-fits", &place, message);
-        let overcommit = host.key("overcommit");
-        let found = at.with(found, host.key(key), "what a host has");
-        let found = at.depends(at.depends(found, overcommit), "platform.isolation");
+        let rests_on = types.iter().map(|(place, _)| place.key("overcommit"));
+        let found = rests_on.fold(found, |found, place| at.depends(found, place));
+        let found = at.depends(found, "platform.isolation");
         findings.push(found.help("give larger hosts, or a smaller sandbox"));
     }
 }

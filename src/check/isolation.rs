@@ -131,7 +131,7 @@ fn points(findings: &mut Findings<'_>, table: &Path, points: &[ContentionPoint])
         let factor_place = if point.starts.is_some() { item.index(1) } else { item.clone() };
         let factor = point.factor;
         if !factor.is_finite() || factor <= 0.0 {
-            let message = format!("the factor {factor} is none by which a start could be slowed");
+            let message = format!("a start cannot take {factor} times as long as alone");
             let found = at.error("out-of-range", &factor_place, message);
             findings.push(found.help("expected 1 for no slower, 1.6 for 60% slower"));
         } else if factor < 1.0 {
@@ -149,9 +149,9 @@ fn points(findings: &mut Findings<'_>, table: &Path, points: &[ContentionPoint])
             before = Some((number, starts));
         }
         if point.starts == Some(0) {
-            let message = "there is no start that begins as one of none";
+            let message = "a start is never one of 0: it counts itself";
             let found = at.error("contention", item.index(0), message);
-            findings.push(found.help("a start counts itself: the first point is that of 1"));
+            findings.push(found.help("write the factor of 1 start first"));
         }
     }
 }

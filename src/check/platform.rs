@@ -36,9 +36,10 @@ fn rates(findings: &mut Findings<'_>) {
     let RateCard { archive, .. } = &platform.rates;
     let place = path(["platform", "rates", "archive"]);
     if archive.base() > 0.0 && platform.archive.is_none() && findings.is_written_by_hand(&place) {
-        let why = "there is no `archive` that snapshots move to";
-        let help = "remove it, or write `archive: {after: 7d}` below `platform`";
-        findings.no_effect(&place, "platform.archive", why, help);
+        let at = findings.at;
+        let message = "the rate of archived snapshots has no effect: the platform archives none";
+        let found = at.depends(at.warning("no-effect", &place, message), "platform.archive");
+        findings.push(found.help("remove it, or write `archive: {after: 7d}` below `platform`"));
     }
 }
 

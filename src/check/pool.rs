@@ -65,9 +65,10 @@ fn fixed(findings: &mut Findings<'_>, place: &Path, pool: &FixedPool) {
 fn predictive(findings: &mut Findings<'_>, place: &Path, pool: &PredictivePool) {
     let at = findings.at;
     let cover = place.key("cover");
-    if pool.cover.0 <= 0.0 || pool.cover.0 >= 1.0 {
+    findings.share(&cover, pool.cover);
+    if pool.cover.0 == 0.0 || pool.cover.0 == 1.0 {
         let written = at.written(&cover).unwrap_or_default();
-        let why = if pool.cover.0 <= 0.0 {
+        let why = if pool.cover.0 == 0.0 {
             "no demand at all would be covered"
         } else {
             "no pool covers any demand for certain"
@@ -121,7 +122,7 @@ fn known_class(findings: &mut Findings<'_>, place: &Path, name: &str) {
         many => format!("the classes are {}", list_of(many, "and")),
     };
     findings.push(match closest(name, names.iter().copied()) {
-        Some(meant) => found.help(format!("did you mean `{meant}`? {list}")),
+        Some(meant) => found.help(format!("did you mean `{meant}`? {list}")).instead(meant),
         None => found.help(list),
     });
 }

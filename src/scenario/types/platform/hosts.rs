@@ -5,7 +5,7 @@ use std::fmt;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeSeed, Error, MapAccess, Unexpected, Visitor};
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::peeked::Peeked;
@@ -246,8 +246,9 @@ impl<'de> Visitor<'de> for HostsVisitor {
         let mut types = IndexMap::new();
         while let Some(name) = map.next_key::<String>()? {
             let seed = NamedType { name: &name, first: types.is_empty() };
-            let host = map.next_value_seed(seed)?;
-            types.insert(name, host);
+            if let Some(host) = map.next_value_seed(seed)? {
+                types.insert(name, host);
+            }
         }
         Ok(Hosts::Named(types))
     }
@@ -260,21 +261,25 @@ struct NamedType<'n> {
 }
 
 impl<'de> DeserializeSeed<'de> for NamedType<'_> {
-    type Value = HostType;
+    /// None for a key of host types without a value.
+    type Value = Option<HostType>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<HostType, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         let name = self.name;
         if KEYS.contains(&name) {
-            return Err(D::Error::custom(format!(
-                "`{name}` stands beside host types with names: write it in each of them"
-            )));
+            let said = Option::<IgnoredAny>::deserialize(deserializer)?;
+            return said.map_or(Ok(None), |_| {
+                Err(D::Error::custom(format!(
+                    "`{name}` stands beside host types with names: write it in each of them"
+                )))
+            });
         }
         // Keys that hold maps, as types do: one slip is a misspelling, more is a name.
         let maps = ["overcommit", "autoscaler", "standby"];
         if self.first && maps.iter().any(|key| strsim::damerau_levenshtein(key, name) == 1) {
             return Err(D::Error::unknown_field(name, &KEYS));
         }
-        deserializer.deserialize_any(self)
+        deserializer.deserialize_any(self).map(Some)
     }
 }
 
@@ -299,6 +304,10 @@ impl<'de> Visitor<'de> for NamedType<'_> {
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<HostType, E> {
         Err(self.no_type(Unexpected::Float(number)))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<HostType, E> {
+        Err(self.no_type(Unexpected::Unit))
     }
 
     fn visit_bool<E: Error>(self, truth: bool) -> Result<HostType, E> {

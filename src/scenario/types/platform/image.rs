@@ -107,7 +107,7 @@ impl<'de> Visitor<'de> for ImageVisitor {
             Some("pull") => return map.only_value().map(Image::Pull),
             Some(key @ ("bytes" | "bandwidth")) => {
                 return Err(A::Error::custom(format!(
-                    "`{key}` stands below `image`: expected {EXAMPLE}"
+                    "`{key}` belongs below `pull`: expected {EXAMPLE}"
                 )));
             }
             Some(key) if slip(key) => {
@@ -117,7 +117,11 @@ impl<'de> Visitor<'de> for ImageVisitor {
             }
             _ => {}
         }
-        Dist::deserialize(MapAccessDeserializer::new(map)).map(Image::Time)
+        Dist::deserialize(MapAccessDeserializer::new(map)).map(Image::Time).map_err(|error| {
+            let message = error.to_string();
+            let unknown = message.starts_with("unknown distribution");
+            if unknown { A::Error::custom(format!("{message}, or {EXAMPLE}")) } else { error }
+        })
     }
 }
 
