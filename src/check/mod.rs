@@ -7,18 +7,28 @@
 //! value without panicking; what it says of stand-ins is dropped by the loader.
 
 mod boundaries;
+mod capacity;
 mod classes;
+mod closed;
 mod demand;
 mod experiment;
+mod faults;
+mod governance;
+mod hosts;
+mod idle;
+mod isolation;
 mod models;
 mod platform;
+mod pool;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use crate::dist::Dist;
-use crate::scenario::source::Path;
-use crate::scenario::types::{Scenario, TraceFormat};
-use crate::scenario::{Diagnostic, Located};
+use crate::scenario::source::{Path, SourceKind};
+use crate::scenario::types::{Class, DEFAULT_NAME, Scenario, TraceFormat};
+use crate::scenario::{Diagnostic, Located, ToPath};
 use crate::units::{Quantity, Ratio};
 
 /// Checks a scenario's meaning and adds what it finds, in no order: the loader sorts by place.
@@ -31,6 +41,7 @@ pub fn check(scenario: &Scenario, located: &Located, found: &mut Vec<Diagnostic>
     models::check(&mut findings);
     boundaries::check(&mut findings);
     experiment::check(&mut findings);
+    closed::check(&mut findings);
 }
 
 /// The scenario under check and what was found so far.
@@ -99,15 +110,32 @@ impl Findings<'_> {
     }
 
     /// A warning about something that changes nothing because of another value.
-    fn no_effect(&mut self, path: &Path, because: &str, why: &str, help: &str) {
+    fn no_effect(&mut self, path: &Path, because: impl ToPath, why: &str, help: &str) {
         let message = format!("`{}` has no effect: {why}", path.short());
         let found = self.at.warning("no-effect", path, message);
         self.push(self.at.depends(found, because).help(help));
     }
 
+    /// Whether it stands in the scenario or on the command line: what a preset brings along, such as
+    /// prices of things that are not used, is no slip.
+    fn is_written_by_hand(&self, path: &Path) -> bool {
+        let source = &self.at.sources.get(self.at.at(path).source).kind;
+        self.at.is_written(path) && !matches!(source, SourceKind::Preset(_))
+    }
+
     /// The format of the trace, if one is replayed.
     fn trace(&self) -> Option<TraceFormat> {
         self.scenario.workload.trace.as_ref().map(|trace| trace.format)
+    }
+
+    /// A time of the platform's whose mean is infinite.
+    fn settles<Q: Quantity>(&mut self, place: &Path, dist: &Dist<Q>) {
+        if !dist.mean().is_finite() {
+            let name = place.short();
+            let message = format!("`{name}` has no finite mean, so averages over it never settle");
+            let found = self.at.warning("infinite-mean", place, message);
+            self.push(found.help(format!("give `{name}` a `max`")));
+        }
     }
 
     /// A distribution whose mean is infinite: an error where the arrival rate is worked out from
@@ -128,6 +156,17 @@ impl Findings<'_> {
             self.at.warning("infinite-mean", path, message)
         };
         self.push(found.help(help));
+    }
+}
+
+impl<'a> Findings<'a> {
+    /// The classes by name; the implied one where the scenario names none.
+    fn classes(&self) -> Vec<(&'a str, Cow<'a, Class>)> {
+        let classes = &self.scenario.workload.classes;
+        if classes.is_empty() {
+            return vec![(DEFAULT_NAME, Cow::Owned(Class::default()))];
+        }
+        classes.iter().map(|(name, class)| (name.as_str(), Cow::Borrowed(class))).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::fleet;
 use super::load::{self, Ready};
 use super::options::{Format, ScenarioOptions};
 use crate::conduct::Setup;
@@ -156,7 +157,7 @@ fn derived(scenario: &Scenario, setup: &Setup, expected: &Expectation) -> Vec<De
         );
         let slots = match &scenario.platform.capacity {
             Capacity::Elastic(elastic) => elastic.max_concurrent.get(),
-            Capacity::Hosts(_) => None,
+            Capacity::Hosts(hosts) => fleet::slots(scenario, hosts),
         };
         if let (Some(limit), Some(in_turn)) = (slots, expected.in_turn()) {
             let how = format!("of {limit} slots; idle sandboxes until their timeout come on top");
@@ -174,6 +175,11 @@ fn derived(scenario: &Scenario, setup: &Setup, expected: &Expectation) -> Vec<De
         }
         for load in &expected.models {
             quota(&mut sheet, scenario, load, rate);
+        }
+    }
+    if let Capacity::Hosts(hosts) = &scenario.platform.capacity {
+        for line in fleet::lines(scenario, hosts) {
+            sheet.add(line.name, line.unit, line.value, line.how);
         }
     }
     if let Some(n) = setup.sessions {
@@ -213,7 +219,7 @@ fn warnings(ready: &Ready, derived: &[Derived]) -> Vec<String> {
     let value = |name: &str| derived.iter().find(|d| d.name == name).map(|d| d.value);
     if value("slots used in turns").is_some_and(|percent| percent > 100.0) {
         warnings.push(
-            "sandboxes that work exceed `max_concurrent`: the queue grows without bound, or turns sessions away"
+            "sandboxes that work exceed the slots there are: the queue grows without bound, or turns sessions away"
                 .to_owned(),
         );
     }

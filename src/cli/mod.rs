@@ -17,6 +17,7 @@ mod doctor;
 mod drive;
 mod exit;
 mod failure;
+mod fleet;
 mod gate;
 mod init;
 mod interrupt;

@@ -1,8 +1,12 @@
 //! Hosts of one's own: instance types, placement, the autoscaler.
 
+use std::fmt;
+
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::peeked::Peeked;
 use crate::dist::Dist;
@@ -69,6 +73,39 @@ pub struct HostType {
     /// Stopped hosts that come up faster than new ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<Standby>,
+}
+
+/// Room is counted in millionths of a vCPU.
+const MICRO: f64 = 1e6;
+
+impl HostType {
+    /// Memory that a host of this type promises to sandboxes, their overhead included.
+    pub fn promised_memory(&self) -> Bytes {
+        Bytes((self.memory.0 as f64 * self.overcommit.memory.0).round() as u64)
+    }
+
+    /// vCPUs that a host of this type promises to sandboxes.
+    pub fn promised_vcpu(&self) -> Cores {
+        Cores((self.cores.0 * MICRO * self.overcommit.cpu.0).round() / MICRO)
+    }
+
+    /// Sandboxes of this memory, overhead included, and this many vCPUs that an empty host takes:
+    /// by its memory, and by its vCPUs. It takes the smaller number.
+    pub fn holds(&self, memory: Bytes, vcpu: Cores) -> (u64, u64) {
+        let promised = (self.cores.0 * MICRO * self.overcommit.cpu.0).round() as u64;
+        let taken = (vcpu.0 * MICRO).round() as u64;
+        let by_memory = self.promised_memory().0.checked_div(memory.0);
+        (by_memory.unwrap_or(u64::MAX), promised.checked_div(taken).unwrap_or(u64::MAX))
+    }
+
+    /// The most hosts of this type, `None` for no limit.
+    pub fn most(&self) -> Option<u64> {
+        let least = u64::from(self.min);
+        match (&self.autoscaler, self.max) {
+            (Some(_), Some(max)) => max.get().map(|max| max.max(least)),
+            _ => Some(least),
+        }
+    }
 }
 
 /// How much more than it has a host promises: 1 for no more.
@@ -185,25 +222,103 @@ impl Serialize for Hosts {
 }
 
 impl<'de> Deserialize<'de> for Hosts {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Hosts;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a host type such as `{min: 2, max: 10, cores: 64, memory: 256GiB}`, or several by name")
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Hosts, A::Error> {
-                let map = Peeked::new(map)?;
-                let single = map.first().is_none_or(|key| KEYS.contains(&key));
-                let map = serde::de::value::MapAccessDeserializer::new(map);
-                if single {
-                    HostType::deserialize(map).map(|only| Hosts::One(Box::new(only)))
-                } else {
-                    IndexMap::deserialize(map).map(Hosts::Named)
-                }
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(HostsVisitor)
+    }
+}
+
+struct HostsVisitor;
+
+impl<'de> Visitor<'de> for HostsVisitor {
+    type Value = Hosts;
+
+    // In serde's words, so that the keys that are known are listed.
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("struct HostType")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Hosts, A::Error> {
+        let mut map = Peeked::new(map)?;
+        if map.first().is_none_or(|key| KEYS.contains(&key)) {
+            let only = HostType::deserialize(MapAccessDeserializer::new(map))?;
+            return Ok(Hosts::One(Box::new(only)));
+        }
+        let mut types = IndexMap::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let seed = NamedType { name: &name, first: types.is_empty() };
+            if let Some(host) = map.next_value_seed(seed)? {
+                types.insert(name, host);
             }
         }
-        deserializer.deserialize_map(Visitor)
+        Ok(Hosts::Named(types))
+    }
+}
+
+/// Reads a type by name, and sees where a misspelt key of an only type was taken for a name.
+struct NamedType<'n> {
+    name: &'n str,
+    first: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for NamedType<'_> {
+    /// None for a key of host types without a value.
+    type Value = Option<HostType>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let name = self.name;
+        if KEYS.contains(&name) {
+            let said = Option::<IgnoredAny>::deserialize(deserializer)?;
+            return said.map_or(Ok(None), |_| {
+                Err(D::Error::custom(format!(
+                    "`{name}` stands beside host types with names: write it in each of them"
+                )))
+            });
+        }
+        // Keys that hold maps, as types do: one slip is a misspelling, more is a name.
+        let maps = ["overcommit", "autoscaler", "standby"];
+        if self.first && maps.iter().any(|key| strsim::damerau_levenshtein(key, name) == 1) {
+            return Err(D::Error::unknown_field(name, &KEYS));
+        }
+        deserializer.deserialize_any(self).map(Some)
+    }
+}
+
+impl<'de> Visitor<'de> for NamedType<'_> {
+    type Value = HostType;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("struct HostType")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HostType, A::Error> {
+        HostType::deserialize(MapAccessDeserializer::new(map))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<HostType, E> {
+        Err(self.no_type(Unexpected::Str(text)))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<HostType, E> {
+        Err(self.no_type(Unexpected::Unsigned(number)))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<HostType, E> {
+        Err(self.no_type(Unexpected::Float(number)))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<HostType, E> {
+        Err(self.no_type(Unexpected::Unit))
+    }
+
+    fn visit_bool<E: Error>(self, truth: bool) -> Result<HostType, E> {
+        Err(self.no_type(Unexpected::Bool(truth)))
+    }
+}
+
+impl NamedType<'_> {
+    /// What is first and no map was meant as a key of an only type.
+    fn no_type<E: Error>(&self, found: Unexpected<'_>) -> E {
+        if self.first { E::unknown_field(self.name, &KEYS) } else { E::invalid_type(found, self) }
     }
 }
 
@@ -215,5 +330,21 @@ impl JsonSchema for Hosts {
         let one = generator.subschema_for::<HostType>();
         let several = generator.subschema_for::<IndexMap<String, HostType>>();
         schemars::json_schema!({"anyOf": [one, several]})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_are_those_of_a_host_type() {
+        let schema = schemars::schema_for!(HostType).to_value();
+        let mut fields: Vec<&str> =
+            schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let mut keys = KEYS.to_vec();
+        fields.sort_unstable();
+        keys.sort_unstable();
+        assert_eq!(keys, fields);
     }
 }

@@ -5,12 +5,12 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::peeked::Peeked;
 use crate::dist::Dist;
-use crate::units::{Bandwidth, Bytes, Count, Span};
+use crate::units::{Bandwidth, Bytes, Count, Quantity, Span};
 
 /// The image stage: a time, or `{pull: {bytes: 2GiB, bandwidth: 500MiB/s}}`.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +71,9 @@ impl<'de> Deserialize<'de> for Image {
     }
 }
 
+/// How an image is written by its size.
+const EXAMPLE: &str = "`{pull: {bytes: 2GiB, bandwidth: 500MiB/s}}`";
+
 struct ImageVisitor;
 
 impl<'de> Visitor<'de> for ImageVisitor {
@@ -80,24 +83,45 @@ impl<'de> Visitor<'de> for ImageVisitor {
         f.write_str("a duration such as `1.5s`, a distribution, or `{pull: {bytes: 2GiB, bandwidth: 500MiB/s}}`")
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Image, E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<Image, E> {
+        if Bytes::parse(text).is_ok_and(|bytes| bytes.0 > 0) {
+            return Err(E::custom(format!(
+                "`{text}` is a size, and `image` a time: an image by its size is written {EXAMPLE}"
+            )));
+        }
         Dist::deserialize(StrDeserializer::new(text)).map(Image::Time)
     }
 
-    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Image, E> {
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Image, E> {
         Dist::deserialize(serde::de::value::U64Deserializer::new(number)).map(Image::Time)
     }
 
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Image, E> {
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Image, E> {
         Dist::deserialize(serde::de::value::F64Deserializer::new(number)).map(Image::Time)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Image, A::Error> {
         let map = Peeked::new(map)?;
-        if map.first() == Some("pull") {
-            return map.only_value().map(Image::Pull);
+        let slip = |key: &str| strsim::damerau_levenshtein(key, "pull") == 1;
+        match map.first() {
+            Some("pull") => return map.only_value().map(Image::Pull),
+            Some(key @ ("bytes" | "bandwidth")) => {
+                return Err(A::Error::custom(format!(
+                    "`{key}` belongs below `pull`: expected {EXAMPLE}"
+                )));
+            }
+            Some(key) if slip(key) => {
+                return Err(A::Error::custom(format!(
+                    "unknown form `{key}` of an image: expected `pull`, as in {EXAMPLE}"
+                )));
+            }
+            _ => {}
         }
-        Dist::deserialize(MapAccessDeserializer::new(map)).map(Image::Time)
+        Dist::deserialize(MapAccessDeserializer::new(map)).map(Image::Time).map_err(|error| {
+            let message = error.to_string();
+            let unknown = message.starts_with("unknown distribution");
+            if unknown { A::Error::custom(format!("{message}, or {EXAMPLE}")) } else { error }
+        })
     }
 }
 
@@ -188,23 +212,34 @@ impl<'de> Visitor<'de> for PointVisitor {
         f.write_str("`[starts, factor]` such as `[8, 1.6]`, or a factor")
     }
 
-    fn visit_f64<E: serde::de::Error>(self, factor: f64) -> Result<ContentionPoint, E> {
+    fn visit_f64<E: Error>(self, factor: f64) -> Result<ContentionPoint, E> {
         Ok(ContentionPoint { starts: None, factor })
     }
 
-    fn visit_u64<E: serde::de::Error>(self, factor: u64) -> Result<ContentionPoint, E> {
+    fn visit_u64<E: Error>(self, factor: u64) -> Result<ContentionPoint, E> {
         Ok(ContentionPoint { starts: None, factor: factor as f64 })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ContentionPoint, A::Error> {
-        use serde::de::Error;
-        let starts = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(0, &self))?;
-        let factor = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(1, &self))?;
-        if seq.next_element::<IgnoredAny>()?.is_some() {
-            return Err(A::Error::invalid_length(3, &self));
+        let starts = seq.next_element()?.ok_or_else(|| values(0))?;
+        let factor = seq.next_element()?.ok_or_else(|| values(1))?;
+        let mut more = 0;
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            more += 1;
+        }
+        if more > 0 {
+            return Err(values(2 + more));
         }
         Ok(ContentionPoint { starts: Some(starts), factor })
     }
+}
+
+/// A point of another length than two.
+fn values<E: Error>(there: usize) -> E {
+    let many = if there == 1 { "value" } else { "values" };
+    E::custom(format!(
+        "a point of the table has {there} {many}: expected starts and factor, as in `[8, 1.6]`"
+    ))
 }
 
 impl JsonSchema for ContentionPoint {

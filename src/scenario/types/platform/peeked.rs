@@ -1,7 +1,7 @@
 //! A map of which the first key has been looked at, for values of which that key tells the kind.
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error, IntoDeserializer, MapAccess};
+use serde::{Deserialize, Deserializer};
 
 pub(super) struct Peeked<A> {
     first: Option<String>,
@@ -23,7 +23,10 @@ impl<'de, A: MapAccess<'de>> Peeked<A> {
         let value = self.rest.next_value()?;
         match self.rest.next_key::<String>()? {
             None => Ok(value),
-            Some(key) => Err(A::Error::unknown_field(&key, &["pull"])),
+            Some(key) => match self.rest.next_value_seed(Refused(&key)) {
+                Err(error) => Err(error),
+                Ok(never) => match never {},
+            },
         }
     }
 }
@@ -43,5 +46,16 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Peeked<A> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
         self.rest.next_value_seed(seed)
+    }
+}
+
+/// Refuses a key while its value is read, so that the error's path ends with the key.
+struct Refused<'k>(&'k str);
+
+impl<'de> DeserializeSeed<'de> for Refused<'_> {
+    type Value = std::convert::Infallible;
+
+    fn deserialize<D: Deserializer<'de>>(self, _: D) -> Result<Self::Value, D::Error> {
+        Err(D::Error::unknown_field(self.0, &["pull"]))
     }
 }
