@@ -93,9 +93,10 @@ impl Quantity {
             Quantity::Cost(key) if key.is_share() => Unit::Share,
             Quantity::Cost(_) => Unit::Money,
             Quantity::Score(key) => match key {
-                ScorecardKey::RetryRate | ScorecardKey::ErrorRate | ScorecardKey::SuccessRate => {
-                    Unit::Share
-                }
+                ScorecardKey::RetryRate
+                | ScorecardKey::ErrorRate
+                | ScorecardKey::SuccessRate
+                | ScorecardKey::PoolHitRate => Unit::Share,
                 ScorecardKey::TokenOutputRatio => Unit::Ratio,
                 ScorecardKey::TokensPerDay => Unit::Count,
                 ScorecardKey::MemoryOverheadBytes => Unit::Bytes,

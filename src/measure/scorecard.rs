@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::interval;
-use super::names::Counter;
+use super::names::{Counter, Metric};
 use super::record::{ReplicationRecord, Scorecard, ScorecardKey};
 use crate::billing::{Cost, CostIntervals, CostKey, Rates, Usage, price};
 use crate::scenario::types::Scenario;
@@ -56,7 +56,7 @@ struct Ratio {
     interval: fn(&[f64], &[f64]) -> Option<[f64; 2]>,
 }
 
-const RATIOS: [Ratio; 5] = [
+const RATIOS: [Ratio; 6] = [
     Ratio {
         key: ScorecardKey::TokenOutputRatio,
         terms: |c| {
@@ -93,6 +93,16 @@ const RATIOS: [Ratio; 5] = [
             (tokens, c.0.usage.measured_s / DAY_SECONDS)
         },
         interval: interval::of_ratio,
+    },
+    Ratio {
+        key: ScorecardKey::PoolHitRate,
+        terms: |c| {
+            let claims = c.of(Counter::PoolClaims);
+            let cold = c.0.metrics[Metric::ColdStart.name()].count as f64;
+            // Without a pool there is nothing to hit.
+            if claims == 0.0 { (0.0, 0.0) } else { (claims, claims + cold) }
+        },
+        interval: interval::of_share,
     },
 ];
 

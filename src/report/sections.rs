@@ -224,9 +224,16 @@ fn times(run: &Run) -> Option<Table> {
 fn gauges(run: &Run) -> Option<Table> {
     let heads = vec![text("over time"), text("unit"), number("mean"), number("min"), number("max")];
     let mut table = Table::new("Over time", heads);
+    let mut idle = Vec::new();
     for (name, gauge) in &run.gauges {
-        let bytes = Gauge::from_name(name).is_some_and(|g| g.unit() == "bytes");
-        let (unit, scale) = if bytes { ("GiB", GIB) } else { ("count", 1.0) };
+        if gauge.max == Some(0.0) {
+            idle.push(name.as_str());
+            continue;
+        }
+        let (unit, scale) = match Gauge::from_name(name).map_or("count", Gauge::unit) {
+            "bytes" => ("GiB", GIB),
+            unit => (unit, 1.0),
+        };
         let scaled = |value: f64| value / scale;
         let interval = gauge.ci95.and_then(|ci| ci.mean).map(|ci| ci.map(scaled));
         table.row([
@@ -238,6 +245,9 @@ fn gauges(run: &Run) -> Option<Table> {
         ]);
     }
     note_intervals(run, &mut table);
+    if !idle.is_empty() {
+        table.notes.push(format!("always zero: {}", idle.join(", ")));
+    }
     (!table.rows.is_empty()).then_some(table)
 }
 
@@ -287,9 +297,10 @@ fn scorecard(run: &Run) -> Option<Table> {
         let interval = run.scorecard.ci95.get(key.name()).copied();
         let (unit, scale) = match key {
             ScorecardKey::TokenOutputRatio => ("ratio", 1.0),
-            ScorecardKey::RetryRate | ScorecardKey::ErrorRate | ScorecardKey::SuccessRate => {
-                ("%", 100.0)
-            }
+            ScorecardKey::RetryRate
+            | ScorecardKey::ErrorRate
+            | ScorecardKey::SuccessRate
+            | ScorecardKey::PoolHitRate => ("%", 100.0),
             ScorecardKey::TokensPerDay => ("tokens/day", 1.0),
             ScorecardKey::MemoryOverheadBytes => {
                 table.row([key.name().into(), "B".into(), three(value).into()]);

@@ -137,6 +137,9 @@ pub struct Scorecard {
     pub success_rate: Option<f64>,
     /// Prompt and output tokens in 24 hours at this rate.
     pub tokens_per_day: Option<f64>,
+    /// Pool claims / (pool claims + sessions that booted cold); absent without claims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool_hit_rate: Option<f64>,
     /// `tco` against the baseline's; absent without a baseline.
     #[serde(rename = "tco.change", default, skip_serializing_if = "Option::is_none")]
     pub tco_change: Option<f64>,
@@ -156,6 +159,7 @@ pub enum ScorecardKey {
     ErrorRate,
     SuccessRate,
     TokensPerDay,
+    PoolHitRate,
     MemoryOverheadBytes,
 }
 
@@ -167,6 +171,7 @@ impl ScorecardKey {
         ScorecardKey::ErrorRate,
         ScorecardKey::SuccessRate,
         ScorecardKey::TokensPerDay,
+        ScorecardKey::PoolHitRate,
         ScorecardKey::MemoryOverheadBytes,
     ];
 
@@ -178,6 +183,7 @@ impl ScorecardKey {
             ScorecardKey::ErrorRate => "error_rate",
             ScorecardKey::SuccessRate => "success_rate",
             ScorecardKey::TokensPerDay => "tokens_per_day",
+            ScorecardKey::PoolHitRate => "pool_hit_rate",
             ScorecardKey::MemoryOverheadBytes => "memory_overhead_bytes",
         }
     }
@@ -192,6 +198,7 @@ impl Scorecard {
             ScorecardKey::ErrorRate => self.error_rate,
             ScorecardKey::SuccessRate => self.success_rate,
             ScorecardKey::TokensPerDay => self.tokens_per_day,
+            ScorecardKey::PoolHitRate => self.pool_hit_rate,
             ScorecardKey::MemoryOverheadBytes => self.memory_overhead_bytes,
         }
     }
@@ -204,6 +211,7 @@ impl Scorecard {
             ScorecardKey::ErrorRate => &mut self.error_rate,
             ScorecardKey::SuccessRate => &mut self.success_rate,
             ScorecardKey::TokensPerDay => &mut self.tokens_per_day,
+            ScorecardKey::PoolHitRate => &mut self.pool_hit_rate,
             ScorecardKey::MemoryOverheadBytes => &mut self.memory_overhead_bytes,
         };
         *place = Some(value);
