@@ -86,6 +86,33 @@ fn an_interrupted_turn_goes_back_to_its_snapshot() {
 }
 
 #[test]
+fn a_snapshot_in_the_archive_is_not_archived_again_after_a_crash() {
+    // Turn 0..1, saved at 31, archived at 41. Back at x − 20: the restore, 2 + 4, fails at x − 14, the
+    // sandbox boots cold, turn to x − 9. It crashes idle, at x; the old snapshot is still there, in the
+    // archive, where it stays. Back at x + 60: restored by x + 66, in the first store again, closed at
+    // x + 67.
+    let x = first_crash(MTBF);
+    let all = turns(&[turn(0.0, 1.0), turn(x - 21.0, 5.0), turn(69.0, 1.0)]);
+    let ran = seeded(
+        "{isolation: {container: {snapshot: {filesystem: {base: 100B}}, restore: {fixed: 2s}}}, \
+          idle: {timeout: 30s, then: hibernate}, archive: {after: 10s, restore: 4s}, \
+          faults: {host_mtbf: 100000s}, capacity: {hosts: {cores: 8, memory: 64GiB, boot: 7s}}}",
+    )
+    .line(format!(
+        r#"{{"session": 0, "arrival_s": 0, "turns": [{all}], "faults": {{"boot": [], "restore": [true, false]}}}}"#
+    ))
+    .run();
+    assert_eq!((ran.count(Counter::StateLost), ran.count(Counter::StateRolledBack)), (1, 1));
+    assert_eq!(ran.count(Counter::SnapshotsArchived), 1);
+    assert_eq!(ran.metric(Metric::RestoreArchived), (1, 6.0));
+    close("first store", ran.integral(Gauge::SnapshotBytes), 100.0 * (10.0 + 1.0), EXACT);
+    let archived = 100.0 * (x + 66.0 - 41.0);
+    close("archive", ran.integral(Gauge::SnapshotArchivedBytes), archived, EXACT);
+    assert_eq!(ran.totals.gauge(Gauge::SnapshotBytes).min(), Some(0));
+    close("end", ran.end(), x + 67.0, EXACT);
+}
+
+#[test]
 fn an_idle_sandbox_and_a_pools_place_go_down_with_their_host() {
     // A claims at 10, its turn is over at 11; it thinks until x + 50 and its state is lost at x, as are two
     // places. Both boot again when the host is up, at x + 7. A claims at x + 50, over at x + 51.

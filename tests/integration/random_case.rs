@@ -242,6 +242,13 @@ fn can_end(demand: &mut Demand, policies: &mut Policies, extra: &Extra) {
     if policies.idle == Idle::Keep && (!plain || extra.tenants.slots.is_some()) {
         demand.abandon = 0;
     }
+    // Places of a pool that are never claimed may hold all the room that others, or those who come
+    // back, wait for.
+    let limited =
+        policies.slots.is_some() || extra.fleet.is_some() || extra.tenants.slots.is_some();
+    if extra.pool.is_some() && limited {
+        policies.timeout_s.get_or_insert(50);
+    }
     // Who waits to boot into a full store would hold up those who come back and leave.
     if extra.store.quota_mb.is_some() {
         policies.retention_s.get_or_insert(100);
