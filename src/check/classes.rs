@@ -77,7 +77,7 @@ fn shares(findings: &mut Findings<'_>, classes: &IndexMap<String, Class>) {
         findings.push(found.help("the shares of the arrivals must sum to 100%"));
     }
     for (name, share) in &shares {
-        if *share == 0.0 && shares.len() > 1 {
+        if *share == 0.0 && shares.len() > 1 && !super::sub_agents::is_child(findings, name) {
             let message = format!("class `{name}` has a share of 0, so none of its sessions come");
             let found = at.warning("unused", of(name, "share"), message);
             findings.push(found.help("remove the class, or give it a share"));
@@ -176,7 +176,7 @@ fn about(share: f64) -> String {
 }
 
 /// A constant that is no whole number is rounded in every draw: a mean was meant.
-fn fixed_count(findings: &mut Findings<'_>, place: &Path, count: &Dist<Count>) {
+pub(super) fn fixed_count(findings: &mut Findings<'_>, place: &Path, count: &Dist<Count>) {
     let Some(Count(n)) = count.as_constant() else { return };
     if n == n.trunc() {
         return;

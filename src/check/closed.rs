@@ -122,8 +122,11 @@ fn takes_no_time(scenario: &Scenario, class: &Class) -> bool {
     let one_turn = class.turns.as_constant().is_some_and(|turns| turns.0 < 1.5);
     let no_steps = class.steps.as_constant().is_some_and(|steps| steps.0 < 0.5);
     let thinks = !one_turn && !is_zero(&class.think);
-    let works =
-        !no_steps && !(calls_take_none(scenario, class) && tools_take_none(scenario, class));
+    // Whether sub-agents take time is not looked into.
+    let steps_take_none = class.sub_agents.is_none()
+        && calls_take_none(scenario, class)
+        && tools_take_none(scenario, class);
+    let works = !no_steps && !steps_take_none;
     !thinks && !works && starts_take_none(scenario)
 }
 

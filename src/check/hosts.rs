@@ -203,6 +203,10 @@ fn fits(findings: &mut Findings<'_>, types: &[(Path, &HostType)]) {
     }
     let overhead = findings.scenario.platform.isolation.tier().memory_overhead;
     for (name, class) in findings.classes() {
+        // Sub-agents run in their parent's sandbox.
+        if class.share.is_some_and(|share| share.0 == 0.0) {
+            continue;
+        }
         let memory = Bytes(class.sandbox.memory.0.saturating_add(overhead.0));
         let vcpu = class.sandbox.vcpu;
         let holds = types.iter().map(|(_, host)| host.holds(memory, vcpu));

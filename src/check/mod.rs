@@ -20,6 +20,7 @@ mod isolation;
 mod models;
 mod platform;
 mod pool;
+mod sub_agents;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ pub fn check(scenario: &Scenario, located: &Located, found: &mut Vec<Diagnostic>
     findings.head();
     demand::check(&mut findings);
     classes::check(&mut findings);
+    sub_agents::check(&mut findings);
     platform::check(&mut findings);
     models::check(&mut findings);
     boundaries::check(&mut findings);

@@ -88,8 +88,12 @@ fn at_least(need: &Need<'_>, types: &[(&str, &HostType)]) -> Line {
         name: format!("{} at the fewest hosts", need.class),
         unit: "sandboxes",
         value: held.fold(0, u64::saturating_add) as f64,
-        how: format!("{hosts} hosts, nothing else on them"),
+        how: alone_on(hosts),
     }
+}
+
+fn alone_on(hosts: u64) -> String {
+    format!("{hosts} host{}, nothing else on them", if hosts == 1 { "" } else { "s" })
 }
 
 /// None where the fleet never grows.
@@ -103,7 +107,7 @@ fn at_most(need: &Need<'_>, types: &[(&str, &HostType)]) -> Option<Line> {
         name: format!("{} at the most hosts", need.class),
         unit: "sandboxes",
         value: held as f64,
-        how: format!("{} hosts, nothing else on them", hosts?),
+        how: alone_on(hosts?),
     })
 }
 

@@ -163,7 +163,9 @@ impl Words<'_> {
         let place = key_place.unwrap_or_else(|| self.tree.place_at(path));
         let diagnostic = Diagnostic::error("invalid-value", what).at(place);
         let Some(help) = help else { return diagnostic };
+        // Examples of amounts are no names.
         let names = help.split('`').skip(1).step_by(2);
+        let names = names.filter(|name| name.starts_with(char::is_alphabetic));
         let meant = closest(named, names).filter(|_| what.starts_with("unknown "));
         if let Some(meant) = meant {
             let diagnostic = diagnostic.help(format!("did you mean `{meant}`? {help}"));
