@@ -4,10 +4,12 @@ mod cpu;
 mod host;
 mod pipe;
 mod share;
+mod starts;
 mod tools;
+mod work;
 mod world;
 
-pub use world::snapshot_bytes;
+pub use starts::snapshot_bytes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

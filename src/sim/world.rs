@@ -1,8 +1,10 @@
 //! The physical parts of a platform in virtual time: boot stages and their image cache, store
 //! bandwidth, tool work. It executes what the conduct wants.
 
-use super::host::{Flow, Host, HostShape};
+use super::host::{Host, HostShape};
+use super::starts::snapshot_bytes;
 use super::tools::Batch;
+use super::work::{Work, Works};
 use crate::conduct::{
     ClassTerms, Event, Executor, Rank, SaveJob, SaveOutcome, Setup, StartJob, ToolJob, ToolReport,
 };
@@ -10,7 +12,7 @@ use crate::control::Start;
 use crate::dist::Dist;
 use crate::engine::{EventQueue, Timer};
 use crate::random::{Draws, Purpose};
-use crate::scenario::types::{Image, Tier};
+use crate::scenario::types::Tier;
 use crate::units::{Bytes, Span, Time};
 
 /// What happens in the simulation.
@@ -52,67 +54,6 @@ pub enum Direction {
     Pull,
 }
 
-/// Physical work under way for one session or place.
-#[derive(Debug, Default)]
-pub(super) struct Work {
-    /// Boot stages after the image, or nothing.
-    after_image: Span,
-    image: Span,
-    /// Bytes that flow next; of a snapshot its size.
-    bytes: f64,
-    /// The boot's, restore's or snapshot's next event.
-    timer: Option<Timer>,
-    pub host: u32,
-    /// Whose sandbox it runs in.
-    pub root: u32,
-    fails: bool,
-    /// Which way its bytes flow now.
-    flowing: Option<Direction>,
-    pub batch: Option<Box<Batch>>,
-}
-
-/// Work by session. Most sessions think, and have none: they take four bytes.
-#[derive(Debug, Default)]
-pub(super) struct Works {
-    places: Vec<u32>,
-    works: Vec<Work>,
-    free: Vec<u32>,
-}
-
-/// No work is under way.
-const NO_WORK: u32 = u32::MAX;
-
-impl Works {
-    /// The session's work, begun if there was none.
-    #[inline]
-    pub fn of(&mut self, id: u32) -> &mut Work {
-        if id as usize >= self.places.len() {
-            self.places.resize(id as usize + 1, NO_WORK);
-        }
-        if self.places[id as usize] == NO_WORK {
-            let place = self.free.pop().unwrap_or_else(|| {
-                self.works.push(Work::default());
-                self.works.len() as u32 - 1
-            });
-            self.works[place as usize] = Work { root: id, ..Work::default() };
-            self.places[id as usize] = place;
-        }
-        &mut self.works[self.places[id as usize] as usize]
-    }
-
-    pub fn has(&self, id: u32) -> bool {
-        self.places.get(id as usize).is_some_and(|place| *place != NO_WORK)
-    }
-
-    /// Nothing is under way any more.
-    pub fn over(&mut self, id: u32) {
-        if self.has(id) {
-            let place = std::mem::replace(&mut self.places[id as usize], NO_WORK);
-            self.free.push(place);
-        }
-    }
-}
-
 /// The physical platform, and the clock.
 #[derive(Debug)]
 pub struct World {
@@ -127,21 +68,21 @@ pub struct World {
     pub(super) work: Works,
     /// Batches of tool calls that are over, for those to come.
     pub(super) spare: Vec<Box<Batch>>,
-    archive_restore: Dist<Span>,
+    pub(super) archive_restore: Dist<Span>,
     /// What telemetry does to the CPU time of tool work.
     pub(super) telemetry_cpu: f64,
     /// The day whose drift is known, and that.
-    drift: (u64, f64),
+    pub(super) drift: (u64, f64),
     /// Change of the busy cores of all hosts since it was last taken, in billionths.
     pub(super) cpu_change: i64,
-    place_images: bool,
+    pub(super) place_images: bool,
     /// Whether sandboxes may have calls of several sessions in them.
     pub(super) have_children: bool,
     /// New versions come, and no host has the image of one before.
-    images_expire: bool,
+    pub(super) images_expire: bool,
 }
 
-const DAY: Span = Span::from_secs(86_400);
+pub(super) const DAY: Span = Span::from_secs(86_400);
 
 impl World {
     /// A platform at time 0.
@@ -210,14 +151,6 @@ impl World {
         None
     }
 
-    fn flows(&mut self, now: Time, direction: Direction, id: u32) {
-        let work = self.work.of(id);
-        let (bytes, host) = (work.bytes, work.host);
-        (work.flowing, work.timer) = (Some(direction), None);
-        self.flow(direction, host).pipe.join(now, id, bytes);
-        self.reschedule(direction, host);
-    }
-
     pub(super) fn conduct(&mut self, at: Time, rank: Rank, event: Event) -> Timer {
         self.queue.schedule(at, rank as u8, Occurrence::Conduct(event))
     }
@@ -239,142 +172,6 @@ impl World {
     pub(super) fn work(&mut self, id: u32) -> &mut Work {
         self.work.of(id)
     }
-
-    fn stage(&self, dist: &Dist<Span>, purpose: Purpose, job: &StartJob) -> Span {
-        match dist.as_constant() {
-            Some(span) => span,
-            None => dist.sample(&mut self.draw(purpose, job.session, job.tries)),
-        }
-    }
-
-    /// By how much the day and the starts beside it slow the boot stages of this start.
-    fn slowdown(&mut self, now: Time, beside: u32) -> f64 {
-        let contention = self.tier.contention.as_ref().map_or(1.0, |c| c.factor(beside));
-        let Some(drift) = &self.tier.drift else { return contention };
-        let day = now.nanos() / DAY.nanos();
-        if self.drift.0 != day {
-            let factor = drift.sample(&mut self.draw(Purpose::Drift, 0, day as u32)).0;
-            self.drift = (day, factor);
-        }
-        contention * self.drift.1
-    }
-
-    fn boot(&mut self, now: Time, job: StartJob) {
-        let factor = self.slowdown(now, job.beside);
-        let slow = |span: Span| {
-            if factor == 1.0 { span } else { Span::from_seconds(span.seconds() * factor) }
-        };
-        let schedule = slow(self.stage(&self.tier.schedule, Purpose::BootSchedule, &job));
-        let image = match &self.tier.image {
-            Image::Time(time) => slow(self.stage(time, Purpose::BootImage, &job)),
-            Image::Pull(_) => Span::ZERO,
-        };
-        let bytes = match &self.tier.image {
-            Image::Pull(pull) => pull.bytes.0 as f64,
-            Image::Time(_) => 0.0,
-        };
-        let after = slow(self.stage(&self.tier.boot, Purpose::Boot, &job))
-            + slow(self.stage(&self.tier.harness, Purpose::BootHarness, &job));
-        let imageless = self.tier.image.is_zero();
-        let work = self.work(job.id);
-        (work.after_image, work.image, work.bytes) = (after, image, bytes);
-        (work.fails, work.host) = (job.fails, job.host);
-        // Whether it is still there when its stage begins is known before, if no new version comes.
-        let stays = schedule.is_zero() || !self.images_expire;
-        if imageless || (stays && self.hosts[job.host as usize].has_image(now)) {
-            self.end_start(now + schedule + after, job.id);
-        } else {
-            let timer = self.physical(now + schedule, Physical::ImageDue(job.id));
-            self.work.of(job.id).timer = Some(timer);
-        }
-    }
-
-    /// Whether the image is there is looked at when its own stage begins.
-    fn image_due(&mut self, now: Time, id: u32) {
-        let work = self.work.of(id);
-        let (image, rest, host) = (work.image, work.after_image, work.host);
-        if self.hosts[host as usize].has_image(now) {
-            return self.end_start(now + rest, id);
-        }
-        if let Image::Pull(_) = self.tier.image {
-            return self.flows(now, Direction::Pull, id);
-        }
-        let here = now + image;
-        let image_at = &mut self.hosts[host as usize].image_at;
-        *image_at = Some(image_at.map_or(here, |first| first.min(here)));
-        self.end_start(here + rest, id);
-    }
-
-    fn end_start(&mut self, at: Time, id: u32) {
-        let ok = !self.work.of(id).fails;
-        let timer = self.conduct(at, Rank::Frees, Event::Started { id, ok });
-        self.work.of(id).timer = Some(timer);
-    }
-
-    fn restore(&mut self, now: Time, job: StartJob) {
-        let mut fixed = self.stage(&self.tier.restore.fixed, Purpose::Restore, &job);
-        if job.archived {
-            fixed += self.stage(&self.archive_restore, Purpose::ArchiveRestore, &job);
-        }
-        let bytes = job.snapshot.0 as f64 * self.tier.restore.working_set.0;
-        let work = self.work(job.id);
-        (work.fails, work.bytes, work.host) = (job.fails, bytes, job.host);
-        if bytes == 0.0 || self.hosts[job.host as usize].reads.pipe.is_unlimited() {
-            self.end_start(now + fixed, job.id);
-        } else {
-            let timer = self.physical(now + fixed, Physical::Flow(Direction::Read, job.id));
-            self.work.of(job.id).timer = Some(timer);
-        }
-    }
-
-    fn flow(&mut self, direction: Direction, host: u32) -> &mut Flow {
-        let host = &mut self.hosts[host as usize];
-        match direction {
-            Direction::Write => &mut host.writes,
-            Direction::Read => &mut host.reads,
-            Direction::Pull => &mut host.pulls,
-        }
-    }
-
-    fn reschedule(&mut self, direction: Direction, host: u32) {
-        let flow = self.flow(direction, host);
-        let (old, next) = (flow.timer.take(), flow.pipe.next_end());
-        self.cancel_timer(old);
-        if let Some(at) = next {
-            let timer = self.physical(at, Physical::Arrived(direction, host));
-            self.flow(direction, host).timer = Some(timer);
-        }
-    }
-
-    fn arrived(&mut self, now: Time, direction: Direction, host: u32) {
-        self.flow(direction, host).timer = None;
-        while let Some(id) = self.flow(direction, host).pipe.take_ended(now) {
-            self.work.of(id).flowing = None;
-            match direction {
-                Direction::Write => {
-                    let timer = self.conduct(now, Rank::Frees, Event::Saved { id });
-                    self.work.of(id).timer = Some(timer);
-                }
-                Direction::Read => self.end_start(now, id),
-                Direction::Pull => {
-                    self.hosts[host as usize].image_at.get_or_insert(now);
-                    let rest = self.work.of(id).after_image;
-                    self.end_start(now + rest, id);
-                }
-            }
-        }
-        self.reschedule(direction, host);
-    }
-}
-
-/// Bytes of a snapshot: compression × (base + dirtied × (1 − dedupe) + memory if full), rounded
-/// half up. Zero where the tier takes none.
-pub fn snapshot_bytes(tier: &Tier, class: &ClassTerms, dirtied: Bytes) -> Bytes {
-    let Some(snapshot) = &tier.snapshot else { return Bytes(0) };
-    let kind = snapshot.kind();
-    let memory = if snapshot.is_full() { class.memory.0 as f64 } else { 0.0 };
-    let raw = kind.base.0 as f64 + dirtied.0 as f64 * (1.0 - kind.dedupe.0) + memory;
-    Bytes((kind.compression.0 * raw + 0.5) as u64)
 }
 
 impl Executor for World {

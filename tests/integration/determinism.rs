@@ -30,6 +30,7 @@ workload:
       tokens: {system: 6000, user: {lognormal: {median: 180, p95: 900}}, tool_result: {gamma: {mean: 900, cv: 1.4}}, output: {lognormal: {median: 200, p95: 900}}}
       tools: {calls: {uniform: {low: 0, high: 3}}, cpu: {exponential: {mean: 800ms}}, io_wait: {pareto: {shape: 2.2, scale: 300ms}}, memory: {exponential: {mean: 150MiB}}, disk_dirty: {exponential: {mean: 3MB}}}
       abandon: 30%
+      sub_agents: {class: helper, count: {poisson: {mean: 0.1}}}
       sandbox: {vcpu: 2, memory: 1GiB}
     reviewer:
       share: 30%
@@ -38,6 +39,11 @@ workload:
       turns: 2
       think: 30s
       tokens: {output: 300}
+    helper:
+      share: 0%
+      steps: {geometric: {mean: 2}}
+      tokens: {user: 500, output: 100}
+      tools: {calls: 1, cpu: {exponential: {mean: 300ms}}, memory: 20MiB}
 platform:
   isolation:
     microvm:

@@ -304,8 +304,14 @@ impl Case {
             let vcpu = times * self.sandboxes.vcpu;
             format!("sandbox: {{vcpu: {vcpu}, memory: {}MiB}}", times * MEMORY_MIB)
         };
+        // Sub-agents are sessions of the second class.
+        let children = if self.seed.is_multiple_of(3) {
+            ", sub_agents: {class: second, count: {poisson: {mean: 0.3}}}"
+        } else {
+            ""
+        };
         format!(
-            "{{arrivals: {}, classes: {{default: {{share: 60%, {class}, {}}}, second: {{share: 40%, \
+            "{{arrivals: {}, classes: {{default: {{share: 60%, {class}, {}{children}}}, second: {{share: 40%, \
              tenant: other, priority: {}, {class}, {}}}}}}}",
             d.arrivals,
             sandbox(1),

@@ -1,23 +1,23 @@
 //! The real-time executor: what the conduct wants, done on a live backend.
 
+mod execute;
+
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 use tokio::sync::mpsc;
 
-use super::caps::{AlivePlace, CapsLedger, StoredBytes};
-use super::clock::Clock;
-use super::lateness::Lateness;
-use super::pacing::{Due, Pacer, Sleeper};
-use super::runtime::{
-    AnyRuntime, CreateSpec, Created, Limits, RuntimeError, SandboxId, SnapshotId, SnapshotInfo,
-    Work, WorkReport,
-};
-use super::samples::{OperationSample, Samples, ToolSample};
-use crate::conduct::{
-    ClassTerms, Event, Executor, Rank, SaveJob, SaveOutcome, Setup, StartJob, ToolJob, ToolReport,
-};
+use crate::conduct::{ClassTerms, Event, SaveOutcome, Setup, StartJob, ToolJob, ToolReport};
 use crate::control::Start;
+use crate::drive::caps::{AlivePlace, CapsLedger, StoredBytes};
+use crate::drive::clock::Clock;
+use crate::drive::lateness::Lateness;
+use crate::drive::pacing::{Due, Pacer, Sleeper};
+use crate::drive::runtime::{
+    AnyRuntime, CreateSpec, Created, Limits, RuntimeError, SandboxId, SnapshotId, SnapshotInfo,
+    WorkReport,
+};
+use crate::drive::samples::{OperationSample, Samples, ToolSample};
 use crate::units::{Bytes, Cores, Span, Time};
 
 /// Processes and threads that a sandbox may have.
@@ -31,7 +31,7 @@ const TROUBLES_KEPT: usize = 20;
 
 /// An event that the pacer wakes for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Paced {
+pub(in crate::drive) struct Paced {
     number: u64,
     event: Event,
     /// It was still to come when it was scheduled, so waking for it late is the driver's fault.
@@ -40,7 +40,7 @@ pub(super) struct Paced {
 
 /// The end of an operation, with the instant at which it ended.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(in crate::drive) struct Done {
     pub at: Time,
     id: u32,
     epoch: u32,
@@ -84,7 +84,7 @@ struct Place {
 }
 
 /// A live backend and the clock, as the conduct's executor.
-pub(super) struct Live {
+pub(in crate::drive) struct Live {
     /// Zero at the run's begin.
     pub clock: Clock,
     /// That instant on the runtime's clock.
@@ -117,7 +117,7 @@ impl Live {
         clock: Clock,
         zero: Time,
         run: &str,
-    ) -> Result<(Live, mpsc::UnboundedReceiver<Done>), super::pacing::PacingError> {
+    ) -> Result<(Live, mpsc::UnboundedReceiver<Done>), crate::drive::pacing::PacingError> {
         let (done, ends) = mpsc::unbounded_channel();
         let live = Live {
             clock,
@@ -159,7 +159,9 @@ impl Live {
     }
 
     /// Waits for the next event that is due; `None` where nothing is scheduled.
-    pub async fn next(&mut self) -> Result<Option<(Time, Event)>, super::pacing::PacingError> {
+    pub async fn next(
+        &mut self,
+    ) -> Result<Option<(Time, Event)>, crate::drive::pacing::PacingError> {
         loop {
             let Some(due) = self.pacer.next().await? else { return Ok(None) };
             if let Some(found) = self.admit(&due) {
@@ -377,163 +379,5 @@ impl Live {
                 ..Limits::default()
             },
         }
-    }
-}
-
-/// An instant of the runtime's clock on the run's own time line.
-fn placed(at: Time, zero: Time) -> Time {
-    Time::ZERO + at.since(zero)
-}
-
-impl Executor for Live {
-    type Timer = u64;
-
-    fn schedule(&mut self, at: Time, _rank: Rank, event: Event) -> u64 {
-        self.scheduled += 1;
-        let ahead = at > self.clock.now();
-        self.pacer.schedule(at, Paced { number: self.scheduled, event, ahead });
-        self.scheduled
-    }
-
-    fn cancel(&mut self, timer: u64) {
-        self.cancelled.insert(timer);
-    }
-
-    fn begin(&mut self, now: Time, job: StartJob) {
-        self.place(job.id).index = job.index;
-        let alive = match self.caps.admit(self.clock.now()) {
-            Ok(alive) => alive,
-            Err(dropped) => {
-                self.trouble(&dropped);
-                self.dropped_sessions.insert(job.index);
-                self.schedule(now, Rank::Frees, Event::Started { id: job.id, ok: false });
-                return;
-            }
-        };
-        let (spec, runtime, clock, zero) =
-            (self.spec(&job), self.runtime.clone(), self.clock, self.zero);
-        let snapshot = self.place(job.id).snapshot.as_ref().map(|(snapshot, _)| *snapshot);
-        self.spawn(job.id, async move {
-            let sandbox = spec.sandbox;
-            let result = match (job.start, snapshot) {
-                (Start::Restore, Some(snapshot)) => runtime.restore(sandbox, snapshot).await,
-                _ => runtime.create(spec).await,
-            };
-            // The driver's own checks after readiness are not the platform's time.
-            let at =
-                result.as_ref().map_or_else(|_| clock.now(), |created| placed(created.ready, zero));
-            (
-                at,
-                Ended::Started {
-                    job,
-                    begun: now,
-                    result: result.map(|created| (sandbox, created)),
-                    place: alive,
-                },
-            )
-        });
-    }
-
-    fn begun(&mut self, _id: u32) {}
-
-    fn save(&mut self, now: Time, job: SaveJob) {
-        let place = self.place(job.id);
-        let (Some(sandbox), Some(alive)) = (place.sandbox.take(), place.alive.take()) else {
-            unreachable!("a sandbox that is saved runs")
-        };
-        let (runtime, clock, zero) = (self.runtime.clone(), self.clock, self.zero);
-        self.spawn(job.id, async move {
-            let result = runtime.snapshot(sandbox).await;
-            let at = match &result {
-                Ok(info) => placed(info.stored, zero),
-                Err(_) => {
-                    // What could not be saved is not left running. That it may be gone is fine.
-                    let _ = runtime.destroy(sandbox).await;
-                    clock.now()
-                }
-            };
-            (at, Ended::Saved { begun: now, result, place: alive })
-        });
-    }
-
-    fn save_outcome(&mut self, id: u32) -> SaveOutcome {
-        self.place(id).outcome.take().expect("a snapshot that ended has an outcome")
-    }
-
-    fn destroy(&mut self, _now: Time, id: u32) {
-        let place = self.place(id);
-        if let (Some(sandbox), Some(alive)) = (place.sandbox.take(), place.alive.take()) {
-            self.remove(sandbox, alive);
-        }
-    }
-
-    fn drop_snapshot(&mut self, _now: Time, id: u32) {
-        if let Some((snapshot, _)) = self.place(id).snapshot.take() {
-            self.forget(snapshot);
-        }
-    }
-
-    fn run_tool(&mut self, now: Time, job: ToolJob) -> bool {
-        let place = self.place(job.id);
-        if job.number == 0 {
-            place.reports = vec![NO_REPORT; job.batch as usize];
-        }
-        let sandbox = self.place(job.sandbox).sandbox;
-        let sandbox = sandbox.expect("a session in a turn has a sandbox");
-        let plan = job.plan;
-        let work = Work {
-            cpu: plan.cpu,
-            cores: plan.cores,
-            io_wait: plan.io,
-            memory: plan.memory,
-            dirty: plan.dirty,
-        };
-        let (runtime, sleeper, clock, zero) =
-            (self.runtime.clone(), self.sleeper.clone(), self.clock, self.zero);
-        let begun = now + job.policies;
-        self.spawn(job.id, async move {
-            if !job.policies.is_zero() {
-                // Only a run that ends takes the sleeper away, and then nobody waits for this.
-                let _ = sleeper.sleep_until(begun).await;
-            }
-            let result = runtime.exec(sandbox, work).await;
-            let at = result
-                .as_ref()
-                .map_or_else(|_| clock.now(), |report| placed(report.received, zero));
-            (at, Ended::Tool { job, begun, result })
-        });
-        true
-    }
-
-    fn tool_report(&mut self, _now: Time, id: u32, number: u16) -> ToolReport {
-        self.place(id).reports[number as usize]
-    }
-
-    fn claim(&mut self, _now: Time, place: u32, id: u32) {
-        let from = self.place(place);
-        let (sandbox, alive) = (from.sandbox.take(), from.alive.take());
-        let to = self.place(id);
-        (to.sandbox, to.alive) = (sandbox, alive);
-    }
-
-    fn abort(&mut self, now: Time, id: u32) {
-        // What is under way ends as that of one who is gone.
-        self.destroy(now, id);
-        let place = self.place(id);
-        place.epoch = place.epoch.wrapping_add(1);
-    }
-
-    fn host_up(&mut self, _host: u32, _kind: u16) {}
-
-    fn forget_images(&mut self) {}
-
-    fn pending(&self) -> usize {
-        self.pacer.len() + self.under_way as usize
-    }
-
-    fn gone(&mut self, id: u32) {
-        let place = self.place(id);
-        let epoch = place.epoch.wrapping_add(1);
-        *place = Place { epoch, ..Place::default() };
     }
 }
