@@ -5,7 +5,7 @@ use super::agent::Slot;
 use super::executor::{Event, Executor, Rank};
 use super::sessions::Outcome;
 use crate::control::Effect;
-use crate::measure::{Counter, Gauge, Metric};
+use crate::measure::{Counter, Gauge};
 use crate::units::{Span, Time};
 
 impl<X: Executor> Conduct<X> {
@@ -100,7 +100,11 @@ impl<X: Executor> Conduct<X> {
         agent.waiting = true;
         agent.since = now;
         self.recorder.shift(Gauge::QueueLength, 1);
-        self.scale_out_from.get_or_insert(now);
+        if self.scale_out_from.is_none() {
+            // What was empty for no time was not empty.
+            let before = self.scaled_out.take().map(|(from, _)| from);
+            self.scale_out_from = Some(before.unwrap_or(now));
+        }
     }
 
     /// The request is no longer in the queue; how long it was.
@@ -114,7 +118,7 @@ impl<X: Executor> Conduct<X> {
         if self.recorder.value(Gauge::QueueLength) == 0
             && let Some(from) = self.scale_out_from.take()
         {
-            self.recorder.observe(Metric::ScaleOut, now.since(from));
+            self.scaled_out = Some((from, now));
         }
         waited
     }

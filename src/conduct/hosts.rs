@@ -8,9 +8,6 @@ use crate::measure::{Counter, Gauge, HostHolding};
 use crate::random::{Draws, Purpose};
 use crate::units::{Quantity, Span, Time};
 
-/// Looks in a row at a platform on which nothing else is scheduled, before it is given up as stuck.
-const LOOKS_AT_NOTHING: u32 = 10_000;
-
 /// A host, as the conduct sees it.
 #[derive(Debug)]
 pub(super) struct HostInfo<T> {
@@ -46,13 +43,15 @@ impl<X: Executor> Conduct<X> {
         self.background += 1;
     }
 
-    /// A look, and the next one; not where nothing could ever come of it.
+    /// A look, and the next one.
     pub(super) fn tick(&mut self, now: Time, event: Event, exec: &mut X) {
         self.background -= 1;
         let every = match event {
             Event::Scale { kind } => {
                 self.control.scale(now, kind, &mut self.effects);
-                self.control.scaler_ticks()[usize::from(kind)].1
+                let ticks = self.control.scaler_ticks();
+                let own = ticks.iter().find(|(other, _)| *other == kind);
+                own.expect("a type whose autoscaler looked has one").1
             }
             Event::Look { pool } => {
                 self.control.look(now, pool, &mut self.effects);
@@ -67,11 +66,7 @@ impl<X: Executor> Conduct<X> {
             }
             _ => unreachable!("only looks are repeated"),
         };
-        let nothing = self.effects.is_empty() && exec.pending() <= self.background;
-        self.looks_at_nothing = if nothing { self.looks_at_nothing + 1 } else { 0 };
-        if self.looks_at_nothing < LOOKS_AT_NOTHING || self.setup.measures_a_span {
-            self.repeat(now, every, event, exec);
-        }
+        self.repeat(now, every, event, exec);
     }
 
     pub(super) fn host_effect(&mut self, now: Time, effect: Effect, exec: &mut X) {

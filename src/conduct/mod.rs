@@ -30,12 +30,15 @@ use governance::TenantUse;
 use hosts::HostInfo;
 
 use crate::control::{Control, Effect};
-use crate::measure::{Counter, Gauge, Holding, HostHolding, Recorder, Totals};
+use crate::measure::{Counter, Gauge, Holding, HostHolding, Metric, Recorder, Totals};
 use crate::provider::Endpoint;
 use crate::units::{Bytes, Span, Time};
 use crate::workload::arrivals::ArrivalStream;
 use crate::workload::plan::{ClassId, ToolPlan};
 use crate::workload::session::{Demand, Session};
+
+/// Events in a row without any session from which on a run that waits for its last one is stuck.
+const QUIET_EVENTS: u64 = 10_000_000;
 
 /// A control effect on one session, for comparing runs.
 pub type Logged = (u64, Effect);
@@ -63,6 +66,8 @@ pub struct Conduct<X: Executor> {
     waits: Vec<Span>,
     /// When the queue was last empty, if a session waits now.
     scale_out_from: Option<Time>,
+    /// An episode of waiting that ended at the second instant, unless another joins at that instant.
+    scaled_out: Option<(Time, Time)>,
     arrived: u64,
     left: u64,
     /// Sessions of a closed population that left at this instant: others come in their place.
@@ -77,7 +82,8 @@ pub struct Conduct<X: Executor> {
     places: u64,
     /// Scheduled events that happen by themselves and for ever.
     background: usize,
-    looks_at_nothing: u32,
+    /// Events in a row in which no session had a part.
+    quiet: u64,
     outages: u32,
     stalls: u32,
     /// When each zone is back.
@@ -104,6 +110,7 @@ impl<X: Executor> Conduct<X> {
             tools: Vec::new(),
             waits: Vec::new(),
             scale_out_from: None,
+            scaled_out: None,
             arrived: 0,
             left: 0,
             replacements: 0,
@@ -113,7 +120,7 @@ impl<X: Executor> Conduct<X> {
             identified: vec![false; setup.classes.len()],
             places: 0,
             background: 0,
-            looks_at_nothing: 0,
+            quiet: 0,
             outages: 0,
             stalls: 0,
             zones_back: Vec::new(),
@@ -181,7 +188,9 @@ impl<X: Executor> Conduct<X> {
 
     /// The event happens at `now`: the instant it was due, even where the executor was late.
     pub fn handle(&mut self, now: Time, event: Event, exec: &mut X) {
+        self.end_scale_out(now);
         self.recorder.advance(now);
+        self.quiet = if self.is_background(event) { self.quiet + 1 } else { 0 };
         match event {
             Event::Arrival => self.arrive(now, exec),
             Event::Turn { id } => self.begin_turn(now, id, exec),
@@ -217,8 +226,52 @@ impl<X: Executor> Conduct<X> {
         }
     }
 
+    /// The warm-up ends at `at`: what is measured is measured from here.
+    pub fn begin_measure(&mut self, at: Time) {
+        self.end_scale_out(at);
+        self.recorder.begin_measure(at);
+    }
+
+    /// Nothing but what recurs by itself has happened for so long that nothing else will: sessions
+    /// wait for what never comes.
+    pub fn is_stuck(&self) -> bool {
+        self.quiet > QUIET_EVENTS
+    }
+
+    /// Whether no session has a part in an event.
+    fn is_background(&self, event: Event) -> bool {
+        match event {
+            Event::Serve
+            | Event::Refill { .. }
+            | Event::HostUp { .. }
+            | Event::Crash { .. }
+            | Event::Outage { .. }
+            | Event::Stall { .. }
+            | Event::Scale { .. }
+            | Event::Look { .. }
+            | Event::Rollout => true,
+            Event::Started { id, .. } | Event::Timer { id } => {
+                self.agents.find(id).is_some_and(Agent::is_place)
+            }
+            _ => false,
+        }
+    }
+
+    /// An episode of waiting is over once time has passed its end.
+    fn end_scale_out(&mut self, now: Time) {
+        if let Some((from, end)) = self.scaled_out
+            && now > end
+        {
+            self.scaled_out = None;
+            if end > from {
+                self.recorder.observe(Metric::ScaleOut, end.since(from));
+            }
+        }
+    }
+
     /// The measure ends at `at`; `events` were handled.
-    pub fn finish(self, at: Time, events: u64) -> Totals {
+    pub fn finish(mut self, at: Time, events: u64) -> Totals {
+        self.end_scale_out(Time::MAX);
         self.recorder.finish(at, events)
     }
 

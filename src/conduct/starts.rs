@@ -35,9 +35,16 @@ impl<X: Executor> Conduct<X> {
         let agent = self.agents.get(id);
         let by_history =
             if agent.had_sandbox { Metric::QueueWaitResume } else { Metric::QueueWaitNew };
-        agent.had_sandbox = true;
         self.recorder.observe(Metric::QueueWait, waited);
         self.recorder.observe(by_history, waited);
+        self.has_sandbox(id);
+    }
+
+    /// The session has a sandbox: if it is its first, it has started.
+    fn has_sandbox(&mut self, id: u32) {
+        if !std::mem::replace(&mut self.agents.get(id).had_sandbox, true) {
+            self.recorder.count(Counter::SessionsStarted, 1);
+        }
     }
 
     pub(super) fn begin(&mut self, now: Time, id: u32, start: Start, beside: u32, exec: &mut X) {
@@ -148,7 +155,7 @@ impl<X: Executor> Conduct<X> {
         let host = self.agents.get(place).host;
         self.hand_over_slot(place, id);
         let agent = self.agents.get(id);
-        (agent.host, agent.had_sandbox) = (host, true);
+        agent.host = host;
         (agent.resumes, agent.claims, agent.since) = (false, true, now);
         agent.dirtied = Bytes(0);
         let (session, number) = (agent.session.number(), u32::from(agent.claimed));
@@ -157,6 +164,7 @@ impl<X: Executor> Conduct<X> {
             Draws::new(self.demand.seed, self.demand.replication, session, Purpose::Claim, number);
         let takes = self.setup.pools[usize::from(pool)].claim.sample(&mut draws);
         self.recorder.count(Counter::PoolClaims, 1);
+        self.has_sandbox(id);
         exec.claim(now, place, id);
         let timer = exec.schedule(now + takes, Rank::Frees, Event::Claimed { id });
         self.agents.get(id).pending = Some(timer);

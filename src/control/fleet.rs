@@ -119,9 +119,10 @@ pub(super) struct Fleet {
     hosts: Vec<Host>,
     index: Index,
     scalers: Vec<Scaler>,
-    /// What sandboxes hold, and what waits.
-    reserved: Room,
-    queued: Room,
+    /// What sandboxes hold, by type.
+    reserved: Vec<Room>,
+    /// How many wait, by shape.
+    queued: Vec<(Shape, i64)>,
 }
 
 /// What an autoscaler remembers of its type.
@@ -142,8 +143,8 @@ impl Fleet {
             hosts: Vec::new(),
             index: Index::new(config.placement),
             scalers: config.types.iter().map(scaler).collect(),
-            reserved: Room::default(),
-            queued: Room::default(),
+            reserved: vec![Room::default(); config.types.len()],
+            queued: Vec::new(),
             config,
         }
     }
@@ -186,8 +187,9 @@ impl Fleet {
         there.left.memory -= shape.need().memory;
         there.left.vcpu -= shape.need().vcpu;
         there.sandboxes += 1;
-        self.reserved.memory += shape.need().memory;
-        self.reserved.vcpu += shape.need().vcpu;
+        let reserved = &mut self.reserved[usize::from(there.kind)];
+        reserved.memory += shape.need().memory;
+        reserved.vcpu += shape.need().vcpu;
         self.reindex(host);
         Some(host)
     }
@@ -198,8 +200,9 @@ impl Fleet {
         there.left.memory += shape.need().memory;
         there.left.vcpu += shape.need().vcpu;
         there.sandboxes -= 1;
-        self.reserved.memory -= shape.need().memory;
-        self.reserved.vcpu -= shape.need().vcpu;
+        let reserved = &mut self.reserved[usize::from(there.kind)];
+        reserved.memory -= shape.need().memory;
+        reserved.vcpu -= shape.need().vcpu;
         self.reindex(host);
     }
 
@@ -222,8 +225,30 @@ impl Fleet {
     /// A request waits, or no longer.
     pub fn waits(&mut self, shape: Shape, joins: bool) {
         let sign = if joins { 1 } else { -1 };
-        self.queued.memory += sign * shape.need().memory;
-        self.queued.vcpu += sign * shape.need().vcpu;
+        match self.queued.iter_mut().find(|(waiting, _)| *waiting == shape) {
+            Some((_, count)) => *count += sign,
+            None => self.queued.push((shape, sign)),
+        }
+    }
+
+    /// What waits that hosts of this type are to take: of each shape the first type that it fits and
+    /// that can have more hosts, or the first that it fits.
+    fn queued_for(&self, kind: usize) -> Room {
+        let mut room = Room::default();
+        for (shape, count) in &self.queued {
+            let fitting =
+                || (0..self.config.types.len()).filter(|k| self.config.types[*k].fits(*shape));
+            let grows = |k: &usize| {
+                let terms = &self.config.types[*k];
+                let present = u64::from(self.scalers[*k].present);
+                terms.autoscaler.is_some() && terms.max.is_none_or(|max| present < max)
+            };
+            if fitting().find(grows).or_else(|| fitting().next()) == Some(kind) {
+                room.memory += count * shape.need().memory;
+                room.vcpu += count * shape.need().vcpu;
+            }
+        }
+        room
     }
 
     /// A host that is up goes down with all that is on it, and boots again. What was on it is freed
@@ -273,27 +298,16 @@ impl Fleet {
     }
 
     /// ⌈max over memory and vCPU of (running + queued) / (host capacity · target)⌉ within min and
-    /// max. What hosts of other types carry at their capacity is taken off.
+    /// max; of several types each counts what runs on its hosts and what waits for it.
     fn wanted(&mut self, now: Time, kind: u16, scaler: &Autoscaler) -> u32 {
-        let mut others = Room::default();
-        for (other, state) in
-            self.scalers.iter().enumerate().filter(|(o, _)| *o != usize::from(kind))
-        {
-            let capacity = self.config.types[other].capacity;
-            others.memory += i64::from(state.present) * capacity.memory;
-            others.vcpu += i64::from(state.present) * capacity.vcpu;
-        }
+        let queued = self.queued_for(usize::from(kind));
+        let running = self.reserved[usize::from(kind)];
         let terms = &self.config.types[usize::from(kind)];
-        let hosts = |demand: i64, others: i64, capacity: i64| {
-            (demand - others).max(0) as f64 / (capacity as f64 * scaler.target.0)
-        };
-        let memory = self.reserved.memory + self.queued.memory;
-        let vcpu = self.reserved.vcpu + self.queued.vcpu;
-        let mut demand = hosts(memory, others.memory, terms.capacity.memory).max(hosts(
-            vcpu,
-            others.vcpu,
-            terms.capacity.vcpu,
-        ));
+        let hosts =
+            |demand: i64, capacity: i64| demand as f64 / (capacity as f64 * scaler.target.0);
+        let memory = hosts(running.memory + queued.memory, terms.capacity.memory);
+        let vcpu = hosts(running.vcpu + queued.vcpu, terms.capacity.vcpu);
+        let mut demand = memory.max(vcpu);
         if let Some(forecast) = scaler.forecast {
             demand = self.scalers[usize::from(kind)].foreseen(now, demand, forecast);
         }

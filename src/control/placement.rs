@@ -21,30 +21,30 @@ impl Room {
 #[derive(Debug)]
 pub(super) enum Index {
     /// By host number: the largest memory and vCPU left below each node of a complete binary tree.
-    FirstFit(Tree),
+    First(Tree),
     /// By memory left, then vCPU left, then number.
-    BestFit(Ordered),
+    Best(Ordered),
     /// By most memory left, then most vCPU, then number.
-    WorstFit(Ordered),
+    Worst(Ordered),
 }
 
 impl Index {
     pub fn new(placement: Placement) -> Self {
         match placement {
-            Placement::FirstFit => Index::FirstFit(Tree::default()),
-            Placement::BestFit => Index::BestFit(Ordered::default()),
-            Placement::WorstFit => Index::WorstFit(Ordered::default()),
+            Placement::FirstFit => Index::First(Tree::default()),
+            Placement::BestFit => Index::Best(Ordered::default()),
+            Placement::WorstFit => Index::Worst(Ordered::default()),
         }
     }
 
     /// A host's room is now this; `None` if it can take nothing.
     pub fn set(&mut self, host: u32, room: Option<Room>) {
         match self {
-            Index::FirstFit(tree) => tree.set(host as usize, room),
-            Index::BestFit(ordered) => {
+            Index::First(tree) => tree.set(host as usize, room),
+            Index::Best(ordered) => {
                 ordered.set(host, room, room.map(|r| (r.memory, r.vcpu, host)));
             }
-            Index::WorstFit(ordered) => {
+            Index::Worst(ordered) => {
                 ordered.set(host, room, room.map(|r| (-r.memory, -r.vcpu, host)));
             }
         }
@@ -53,12 +53,12 @@ impl Index {
     /// The host that takes a sandbox which needs `need`.
     pub fn find(&self, need: Room) -> Option<u32> {
         match self {
-            Index::FirstFit(tree) => tree.find(need),
-            Index::BestFit(ordered) => {
+            Index::First(tree) => tree.find(need),
+            Index::Best(ordered) => {
                 let from = (need.memory, i64::MIN, 0);
                 ordered.keys.range(from..).find(|key| need.vcpu <= key.1).map(|key| key.2)
             }
-            Index::WorstFit(ordered) => {
+            Index::Worst(ordered) => {
                 let enough = |key: &&(i64, i64, u32)| need.memory <= -key.0;
                 let mut candidates = ordered.keys.iter().take_while(enough);
                 candidates.find(|key| need.vcpu <= -key.1).map(|key| key.2)

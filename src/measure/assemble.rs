@@ -156,8 +156,7 @@ fn usage(totals: &Totals, scenario: &Scenario, models: &[String]) -> Usage {
     });
     Usage {
         measured_s: totals.measured().seconds(),
-        // One observation for each request granted to a session that never had a sandbox.
-        sessions_started: totals.metric(Metric::QueueWaitNew).count() as f64,
+        sessions_started: totals.counter(Counter::SessionsStarted) as f64,
         sessions_completed: totals.counter(Counter::SessionsCompleted) as f64,
         turns: totals.counter(Counter::Turns) as f64,
         vcpu_seconds: Phases {

@@ -29,6 +29,8 @@ named! {
     Counter {
         /// Sessions that arrived.
         SessionsArrived = "sessions_arrived",
+        /// Sessions that were granted or claimed their first sandbox.
+        SessionsStarted = "sessions_started",
         /// Sessions whose last turn ended.
         SessionsCompleted = "sessions_completed",
         /// Sessions that ended otherwise after they had a sandbox, or by a failed start or call.

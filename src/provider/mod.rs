@@ -99,9 +99,16 @@ impl Endpoint {
             }
         }
         self.in_flight += 1;
-        let (ttft, whole) = self.latency(request);
         let fails = self.fails(request);
-        let takes = if fails { ttft.unwrap_or(Span::ZERO) } else { whole };
+        let (ttft, takes) = match (fails, request.latency) {
+            // A failed try takes the formula's time to first token, where there is a formula.
+            (true, _) => (None, self.formula_latency(request).map_or(Span::ZERO, |(ttft, _)| ttft)),
+            (false, Some(recorded)) => (None, recorded.compressed(self.compression)),
+            (false, None) => match self.formula_latency(request) {
+                Some((ttft, whole)) => (Some(ttft), whole),
+                None => (None, Span::ZERO),
+            },
+        };
         Answer::Admitted { ttft, takes, fails }
     }
 
@@ -126,21 +133,18 @@ impl Endpoint {
 
     /// Time to first token and whole latency, both compressed: base + uncached · per_input, and
     /// output · per_output more.
-    fn latency(&self, request: &Request) -> (Option<Span>, Span) {
-        if let Some(recorded) = request.latency {
-            return (None, recorded.compressed(self.compression));
-        }
-        let Some(formula) = &self.formula else { return (None, Span::ZERO) };
+    fn formula_latency(&self, request: &Request) -> Option<(Span, Span)> {
+        let formula = self.formula.as_ref()?;
         let base = match formula.base.as_constant() {
             Some(base) => base.seconds(),
             None => formula.base.sample(&mut self.draws(Purpose::ModelBase, request)).seconds(),
         };
         let prefill = base + (request.prompt - request.cached) as f64 * formula.per_input;
         let whole = prefill + request.output as f64 * formula.per_output;
-        (
-            Some(Span::from_seconds(prefill / self.compression)),
+        Some((
+            Span::from_seconds(prefill / self.compression),
             Span::from_seconds(whole / self.compression),
-        )
+        ))
     }
 
     fn fails(&self, request: &Request) -> bool {

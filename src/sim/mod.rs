@@ -95,7 +95,7 @@ pub fn simulate(setup: &Arc<Setup>, replication: u16, horizon: &Horizon, watch: 
     if run.warming {
         // It was over before the warm-up was: nothing of it is measured.
         let end = run.end;
-        run.conduct.recorder().begin_measure(end);
+        run.conduct.begin_measure(end);
     }
     let log = run.conduct.take_log();
     let turns = run.conduct.recorder().take_turns();
@@ -149,8 +149,11 @@ impl Run {
             if horizon.measure.is_none() && at > self.end && self.conduct.finished() {
                 return Finish::Complete;
             }
+            if horizon.measure.is_none() && self.conduct.is_stuck() {
+                return Finish::Stuck;
+            }
             if self.warming && at >= warm_at {
-                self.conduct.recorder().begin_measure(warm_at);
+                self.conduct.begin_measure(warm_at);
                 self.warming = false;
             }
             let (now, occurrence) = self.world.pop().expect("an occurrence was seen to be due");
@@ -196,7 +199,7 @@ impl Run {
     fn at_limit(&mut self, horizon: &Horizon, limit: Time, warm_at: Time) -> Finish {
         if horizon.measure.is_some() {
             if std::mem::take(&mut self.warming) {
-                self.conduct.recorder().begin_measure(warm_at);
+                self.conduct.begin_measure(warm_at);
             }
             self.end = limit;
             return Finish::Complete;

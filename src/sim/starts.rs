@@ -74,6 +74,7 @@ impl World {
             return self.end_start(now + rest, id);
         }
         if let Image::Pull(_) = self.tier.image {
+            self.work.of(id).version = self.image_version;
             return self.flows(now, Direction::Pull, id);
         }
         let here = now + image;
@@ -134,7 +135,10 @@ impl World {
                 }
                 Direction::Read => self.end_start(now, id),
                 Direction::Pull => {
-                    self.hosts[host as usize].image_at.get_or_insert(now);
+                    // One of an old version is of no use to others.
+                    if self.work.of(id).version == self.image_version {
+                        self.hosts[host as usize].image_at.get_or_insert(now);
+                    }
                     let rest = self.work.of(id).after_image;
                     self.end_start(now + rest, id);
                 }

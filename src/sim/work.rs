@@ -18,6 +18,8 @@ pub(super) struct Work {
     pub host: u32,
     /// Whose sandbox it runs in.
     pub root: u32,
+    /// Version of the image that it pulls.
+    pub version: u32,
     pub fails: bool,
     /// Which way its bytes flow now.
     pub flowing: Option<Direction>,

@@ -67,6 +67,10 @@ pub struct World {
     pub(super) hosts: Vec<Host>,
     pub(super) work: Works,
     /// Batches of tool calls that are over, for those to come.
+    #[expect(
+        clippy::vec_box,
+        reason = "a session's work holds its batch by a box, which moves in and out"
+    )]
     pub(super) spare: Vec<Box<Batch>>,
     pub(super) archive_restore: Dist<Span>,
     /// What telemetry does to the CPU time of tool work.
@@ -76,6 +80,8 @@ pub struct World {
     /// Change of the busy cores of all hosts since it was last taken, in billionths.
     pub(super) cpu_change: i64,
     pub(super) place_images: bool,
+    /// Versions of the agent that have come out.
+    pub(super) image_version: u32,
     /// Whether sandboxes may have calls of several sessions in them.
     pub(super) have_children: bool,
     /// New versions come, and no host has the image of one before.
@@ -109,6 +115,7 @@ impl World {
             drift: (u64::MAX, 1.0),
             cpu_change: 0,
             place_images: setup.images_placed,
+            image_version: 0,
             have_children: setup.have_children,
             images_expire: setup.rollouts.is_some(),
         }
@@ -262,6 +269,7 @@ impl Executor for World {
     }
 
     fn forget_images(&mut self) {
+        self.image_version += 1;
         let placed = self.place_images.then_some(Time::ZERO);
         self.hosts.iter_mut().for_each(|host| host.image_at = placed);
     }

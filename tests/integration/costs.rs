@@ -103,7 +103,6 @@ fn an_elastic_pool_is_paid_from_ready_or_from_its_begin() {
 }
 
 #[test]
-#[ignore = "the ledger takes sessions that were granted a slot for those that started: claims are not paid"]
 fn a_session_that_claims_has_started_like_any_other() {
     // $1 a session: one claims at 10, one boots cold at 11.
     let ran = Case::on(

@@ -91,7 +91,8 @@ fn load(directory: &Path) -> (Scenario, Arc<Vec<SessionPlan>>) {
     (scenario, Arc::new(sessions))
 }
 
-/// What each session met, without the numbers that it was known by.
+/// What each session met, without the numbers that it was known by and how many others started beside
+/// it: that is a matter of timing.
 fn by_session(log: &[Logged], sessions: u64) -> Vec<Vec<String>> {
     (0..sessions)
         .map(|session| {
@@ -103,8 +104,9 @@ fn by_session(log: &[Logged], sessions: u64) -> Vec<Vec<String>> {
 
 fn nameless(effect: &str) -> String {
     let Some((before, rest)) = effect.split_once("id: ") else { return effect.to_owned() };
-    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-    format!("{before}{}", after.trim_start_matches(", "))
+    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(", ");
+    let after = after.split_once(", beside: ").map_or(after, |(after, _)| after);
+    format!("{before}{after}")
 }
 
 fn compare(backend: Backend) {
