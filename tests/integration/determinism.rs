@@ -43,7 +43,7 @@ workload:
       share: 0%
       steps: {geometric: {mean: 2}}
       tokens: {user: 500, output: 100}
-      tools: {calls: 1, cpu: {exponential: {mean: 300ms}}, memory: 20MiB}
+      tools: {calls: 1, cpu: {exponential: {mean: 300ms}}, memory: {exponential: {mean: 250MiB}}}
 platform:
   isolation:
     microvm:

@@ -12,7 +12,7 @@ use plimsoll::measure::{Counter, Gauge, Holding, HostHolding, Metric, RunInput, 
 use plimsoll::scenario::types::{Capacity, Scenario};
 use plimsoll::sim::{Finish, Outcome};
 use plimsoll::units::Span;
-use plimsoll::workload::plan::{Plans, StepAt};
+use plimsoll::workload::plan::{Outline, Plans, StepAt};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use rayon::prelude::*;
@@ -115,7 +115,10 @@ fn check_counts(case: &Case, totals: &Totals) {
     assert_eq!(seen(Metric::Ttft), seen(Metric::ModelCall));
     assert_eq!(count(Counter::OomKills), count(Counter::TurnsFailed));
     assert!(count(Counter::OomKills) <= count(Counter::SessionsFailed));
-    assert!(count(Counter::TokenQuotaFailures) <= count(Counter::SessionsFailed));
+    assert!(
+        count(Counter::TokenQuotaFailures)
+            <= count(Counter::SessionsFailed) + count(Counter::SubAgentsFailed)
+    );
     let (new, resumed) =
         (totals.metric(Metric::QueueWaitNew), totals.metric(Metric::QueueWaitResume));
     assert_eq!(seen(Metric::QueueWait), new.count() + resumed.count());
@@ -366,9 +369,8 @@ fn gave_up(outcome: &Outcome) -> u64 {
 /// Tokens billed are those of the plans, recomputed call by call.
 fn check_tokens(case: &Case, totals: &Totals, plans: &Plans) {
     let count = |counter| totals.counter(counter);
-    if count(Counter::SessionsFailed) + count(Counter::SessionsRejected) > 0
-        || totals.in_flight_at_end > 0
-    {
+    let failed = count(Counter::SessionsFailed) + count(Counter::SubAgentsFailed);
+    if failed + count(Counter::SessionsRejected) > 0 || totals.in_flight_at_end > 0 {
         return;
     }
     let planned = planned(case, plans);
@@ -410,11 +412,13 @@ fn planned(case: &Case, plans: &Plans) -> Planned {
     let window = case.model.window.map_or(u64::MAX, u64::from);
     let mut sum = Planned::default();
     let mut tools = Vec::new();
-    for session in 0..SESSIONS {
-        let outline = plans.outline(0, session);
+    // Sessions, and the sub-agents that are found on the way; these finish no turns of the record.
+    let mut waiting: Vec<(u64, Outline, bool)> =
+        (0..SESSIONS).map(|session| (session, plans.outline(0, session), true)).collect();
+    while let Some((session, outline, counts)) = waiting.pop() {
         let (mut context, mut before, mut ordinal) = (0, 0, 0);
         for turn in 0..outline.turns {
-            sum.turns += 1;
+            sum.turns += u64::from(counts);
             for step in 0..plans.steps(0, session, outline.class, turn) {
                 let at = StepAt { turn, step, ordinal };
                 let call = plans.call(0, session, outline.class, at);
@@ -427,6 +431,13 @@ fn planned(case: &Case, plans: &Plans) -> Planned {
                 before = prompt;
                 context += call.input + call.output;
                 plans.tools(0, session, outline.class, at, &mut tools);
+                let mut children = Vec::new();
+                plans.children(0, session, outline.class, at, &mut children);
+                waiting.extend(
+                    children
+                        .into_iter()
+                        .map(|(child, class)| (child, plans.child_outline(0, child, class), false)),
+                );
                 ordinal += 1;
             }
         }
