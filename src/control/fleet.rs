@@ -208,9 +208,13 @@ impl Fleet {
 
     /// A start begins; how many are under way there, itself counted.
     pub fn start_begins(&mut self, host: u32) -> u32 {
-        self.hosts[host as usize].starts += 1;
-        self.reindex(host);
-        self.hosts[host as usize].starts
+        let there = &mut self.hosts[host as usize];
+        there.starts += 1;
+        let starts = there.starts;
+        if self.config.types[usize::from(there.kind)].starts.is_some() {
+            self.reindex(host);
+        }
+        starts
     }
 
     /// A start is over; whether that makes room for another.
@@ -218,7 +222,9 @@ impl Fleet {
         let there = &mut self.hosts[host as usize];
         there.starts -= 1;
         let limited = self.config.types[usize::from(there.kind)].starts.is_some();
-        self.reindex(host);
+        if limited {
+            self.reindex(host);
+        }
         limited
     }
 
