@@ -323,6 +323,12 @@ impl<X: Executor> Conduct<X> {
             Kind::Place { pool } => self.setup.pools[usize::from(pool)].paused,
             _ => false,
         };
+        // What stays held is not given back and taken again.
+        if before == Slot::Free {
+            self.count_memory(class, host, 1);
+        } else if slot == Slot::Free {
+            self.count_memory(class, host, -1);
+        }
         for (held, sign) in [(before, -1), (slot, 1)] {
             self.count_slot(held, class, host, sign);
             if held == Slot::Pool && paused {
@@ -355,8 +361,6 @@ impl<X: Executor> Conduct<X> {
         }
         let reserved = sign * class.reserved.0 as i64;
         let kind = self.hosts[host as usize].kind;
-        self.recorder.shift(Gauge::HostMemoryReserved, reserved);
-        self.recorder.hold_host(kind, HostHolding::Reserved, reserved);
         match held {
             Slot::Idle => self.recorder.hold_host(kind, HostHolding::Idle, reserved),
             Slot::PoolStarting | Slot::Pool => {
@@ -364,5 +368,16 @@ impl<X: Executor> Conduct<X> {
             }
             _ => {}
         }
+    }
+
+    /// Memory of a host is taken, or given back.
+    fn count_memory(&mut self, class: ClassId, host: u32, sign: i64) {
+        if self.setup.host_types.is_empty() {
+            return;
+        }
+        let reserved = sign * self.setup.classes[class.0 as usize].reserved.0 as i64;
+        let kind = self.hosts[host as usize].kind;
+        self.recorder.shift(Gauge::HostMemoryReserved, reserved);
+        self.recorder.hold_host(kind, HostHolding::Reserved, reserved);
     }
 }

@@ -1,6 +1,6 @@
 //! Text to tree, by saphyr's event stream.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
@@ -45,6 +45,8 @@ struct Open {
     anchor: usize,
     form: Option<String>,
     key: Option<(String, Place)>,
+    /// The keys of a map so far, so that a large one is not searched for each.
+    keys: HashSet<String>,
 }
 
 struct Builder<'t> {
@@ -154,7 +156,13 @@ impl<'t> Builder<'t> {
 
     fn begin(&mut self, kind: Kind, anchor: usize, tag: Option<&saphyr_parser::Tag>, place: Place) {
         let form = self.form(tag, place);
-        self.open.push(Open { node: Node { kind, place }, anchor, form, key: None });
+        self.open.push(Open {
+            node: Node { kind, place },
+            anchor,
+            form,
+            key: None,
+            keys: HashSet::new(),
+        });
     }
 
     /// Gives a finished node to what encloses it; `form` is the tag it was written with.
@@ -193,7 +201,9 @@ impl<'t> Builder<'t> {
                 }
             },
             (Kind::Map(entries), Some((key, key_place))) => {
-                if let Some(first) = entries.iter().find(|entry| entry.key == key) {
+                if top.keys.insert(key.clone()) {
+                    entries.push(Entry { key, key_place, value: node });
+                } else if let Some(first) = entries.iter().find(|entry| entry.key == key) {
                     self.problems.push(
                         Diagnostic::error(
                             "duplicate-key",
@@ -203,8 +213,6 @@ impl<'t> Builder<'t> {
                         .label(first.key_place, "first given here")
                         .help("keep one of the two"),
                     );
-                } else {
-                    entries.push(Entry { key, key_place, value: node });
                 }
             }
             (Kind::Scalar(_), _) => unreachable!("only lists and maps are opened"),
