@@ -1,6 +1,7 @@
 //! A session on the platform, as the conduct sees it, and the numbers they go by.
 
 use crate::control::Start;
+use crate::engine::prefetch;
 use crate::units::{Bytes, Span, Time};
 use crate::workload::session::Session;
 
@@ -172,6 +173,16 @@ impl<T> Agents<T> {
     #[inline]
     pub fn get(&mut self, id: u32) -> &mut Agent<T> {
         self.place(id).as_mut().expect("an agent that is named is there")
+    }
+
+    /// The agent will be wanted soon.
+    #[inline]
+    pub fn hint(&self, id: u32) {
+        if let Some(place) =
+            self.blocks.get(id as usize / BLOCK).and_then(|block| block.get(id as usize % BLOCK))
+        {
+            prefetch(place);
+        }
     }
 
     pub fn find(&self, id: u32) -> Option<&Agent<T>> {

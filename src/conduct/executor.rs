@@ -130,6 +130,27 @@ pub enum Event {
     Serve,
 }
 
+impl Event {
+    /// The session or place that it is about.
+    #[inline]
+    pub fn agent(self) -> Option<u32> {
+        match self {
+            Event::Turn { id }
+            | Event::Acquire { id }
+            | Event::Proceed { id }
+            | Event::Attempt { id }
+            | Event::Called { id, .. }
+            | Event::Started { id, .. }
+            | Event::Saved { id }
+            | Event::ToolEnded { id, .. }
+            | Event::Claimed { id }
+            | Event::ToolKilled { id }
+            | Event::Timer { id } => Some(id),
+            _ => None,
+        }
+    }
+}
+
 /// A boot or restore to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StartJob {

@@ -226,6 +226,13 @@ impl<X: Executor> Conduct<X> {
         }
     }
 
+    /// An event about this session or place will happen soon.
+    #[inline]
+    pub fn hint(&self, id: u32) {
+        self.agents.hint(id);
+        self.control.hint(id);
+    }
+
     /// The warm-up ends at `at`: what is measured is measured from here.
     pub fn begin_measure(&mut self, at: Time) {
         self.end_scale_out(at);

@@ -6,6 +6,7 @@ use super::pool::Pool;
 use super::queue::Queue;
 use super::room::{Room, Store};
 use super::{ClassPolicy, ControlConfig};
+use crate::engine::prefetch;
 use crate::scenario::types::IdleThen;
 use crate::units::{Bytes, Span, Time};
 
@@ -65,6 +66,14 @@ impl Control {
     /// Whether the session or place holds a slot.
     pub fn holds_slot(&self, id: u32) -> bool {
         self.entries[id as usize].holds_slot()
+    }
+
+    /// A session or place will be asked about soon.
+    #[inline]
+    pub fn hint(&self, id: u32) {
+        if let Some(entry) = self.entries.get(id as usize) {
+            prefetch(entry);
+        }
     }
 
     /// A new session of `class` takes the number `id`.

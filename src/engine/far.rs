@@ -25,7 +25,7 @@ const BUCKET: usize = 16;
 /// Most entries of a bucket that are sorted rather than spread.
 const SORTABLE: usize = 64;
 /// With so many entries sorted, no further bucket is added to them.
-const ENOUGH: usize = 16;
+const ENOUGH: usize = 32;
 
 /// Entries that are not before its base.
 #[derive(Debug)]
@@ -111,22 +111,24 @@ impl Far {
         }
     }
 
-    /// Fills `near`, which is empty, with the earliest entries that `keep` wants to keep; they may be
-    /// none only if no entry is left. Gives a bound: no entry that is left is before it, and none in
-    /// `near` is after it; those of its own key that are left were scheduled later.
-    pub fn refill(&mut self, near: &mut Near, mut keep: impl FnMut(Entry) -> bool) -> Entry {
-        let mut bound = Entry::END;
+    /// Appends the earliest entries that `keep` wants to keep to `near`, whose own are before `bound`;
+    /// none may be appended only if no entry is left. Gives the new bound: no entry that is left is
+    /// before it, and none in `near` is after it; those of its own key that are left were scheduled
+    /// later.
+    pub fn refill(
+        &mut self,
+        near: &mut Near,
+        mut bound: Entry,
+        mut keep: impl FnMut(Entry) -> bool,
+    ) -> Entry {
         while !self.is_empty() && near.len() < ENOUGH {
             let Some(bucket) = self.rungs[self.deepest].first() else {
                 self.give_up_below(self.deepest - 1);
                 continue;
             };
             let rung = &mut self.rungs[self.deepest];
-            let (low, many) = (rung.low(), rung.bucket_len(bucket) > SORTABLE);
-            if many && low > 0 {
-                if !near.is_empty() {
-                    return bound;
-                }
+            // After a spread at least one bucket is sorted, so that the base is not after the bound.
+            if rung.low() > 0 && rung.bucket_len(bucket) > SORTABLE {
                 self.spread(bucket);
                 continue;
             }

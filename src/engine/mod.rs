@@ -20,11 +20,13 @@ mod far;
 #[cfg(test)]
 mod model_tests;
 mod near;
+mod prefetch;
 mod rung;
 mod slots;
 #[cfg(test)]
 mod tests;
 
+pub use prefetch::prefetch;
 pub use slots::Timer;
 
 use entry::Entry;
@@ -36,6 +38,9 @@ use crate::units::Time;
 
 /// Entries without event that may stay, beside half as many as there are events.
 const STALE_MIN: usize = 1024;
+
+/// Near entries that are there at least, if there are far ones: so many are known in advance.
+const LOOK_AHEAD: usize = 12;
 
 /// Events in the order of their instant, then their rank, then their scheduling.
 #[derive(Debug)]
@@ -173,11 +178,22 @@ impl<E> EventQueue<E> {
                 continue;
             }
             self.near.remove_first();
+            if self.near.len() < LOOK_AHEAD && !self.far.is_empty() {
+                self.refill();
+            }
             if let Some(event) = self.slots.take(next.slot()) {
                 self.now = next.at();
                 return Some((self.now, event));
             }
         }
+    }
+
+    /// The event that will be the `ahead`th after the next one if nothing is scheduled before it; `None`
+    /// if the queue does not know it without work. For whoever wants to have at hand what it is about.
+    #[inline]
+    pub fn upcoming(&self, ahead: usize) -> Option<&E> {
+        let entry = self.near.as_slice().get(ahead)?;
+        self.slots.get(entry.slot())
     }
 
     /// The arrival, if there is one.
@@ -198,7 +214,7 @@ impl<E> EventQueue<E> {
     #[inline(never)]
     fn refill(&mut self) {
         let slots = &mut self.slots;
-        self.bound = self.far.refill(&mut self.near, |entry| slots.keep(entry.slot()));
+        self.bound = self.far.refill(&mut self.near, self.bound, |entry| slots.keep(entry.slot()));
     }
 
     /// The later half of the near entries becomes far. They were scheduled before the far ones of

@@ -73,6 +73,12 @@ impl<E> Slots<E> {
         self.slots[slot as usize].event.is_some()
     }
 
+    /// The event in a slot, unless it was cancelled.
+    #[inline]
+    pub fn get(&self, slot: u32) -> Option<&E> {
+        self.slots[slot as usize].event.as_ref()
+    }
+
     /// Frees a taken slot; its event unless that was cancelled.
     #[inline]
     pub fn take(&mut self, slot: u32) -> Option<E> {

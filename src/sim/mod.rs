@@ -157,6 +157,9 @@ impl Run {
                 self.warming = false;
             }
             let (now, occurrence) = self.world.pop().expect("an occurrence was seen to be due");
+            if let Some(id) = self.world.look_ahead() {
+                self.conduct.hint(id);
+            }
             match occurrence {
                 Occurrence::Conduct(event) => self.conduct.handle(now, event, &mut self.world),
                 Occurrence::Physical(physical) => {

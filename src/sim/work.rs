@@ -2,7 +2,7 @@
 
 use super::tools::Batch;
 use super::world::Direction;
-use crate::engine::Timer;
+use crate::engine::{Timer, prefetch};
 use crate::units::Span;
 
 /// Physical work under way for one session or place.
@@ -53,6 +53,35 @@ impl Works {
             self.places[id as usize] = place;
         }
         &mut self.works[self.places[id as usize] as usize]
+    }
+
+    /// The session's work will be wanted in a while.
+    #[inline]
+    pub fn hint_place(&self, id: u32) {
+        if let Some(place) = self.places.get(id as usize) {
+            prefetch(place);
+        }
+    }
+
+    /// It will be wanted soon.
+    #[inline]
+    pub fn hint_work(&self, id: u32) {
+        if let Some(place) = self.places.get(id as usize)
+            && let Some(work) = self.works.get(*place as usize)
+        {
+            prefetch(work);
+        }
+    }
+
+    /// The tool calls will be wanted at once.
+    #[inline]
+    pub fn hint_batch(&self, id: u32) {
+        if let Some(place) = self.places.get(id as usize)
+            && let Some(work) = self.works.get(*place as usize)
+            && let Some(batch) = &work.batch
+        {
+            prefetch(&**batch);
+        }
     }
 
     pub fn has(&self, id: u32) -> bool {

@@ -10,7 +10,7 @@ use crate::conduct::{
 };
 use crate::control::Start;
 use crate::dist::Dist;
-use crate::engine::{EventQueue, Timer};
+use crate::engine::{EventQueue, Timer, prefetch};
 use crate::random::{Draws, Purpose};
 use crate::scenario::types::Tier;
 use crate::units::{Bytes, Span, Time};
@@ -129,6 +129,43 @@ impl World {
     /// The next occurrence.
     pub fn pop(&mut self) -> Option<(Time, Occurrence)> {
         self.queue.pop()
+    }
+
+    /// The session that the occurrence this far ahead is about, and the host.
+    #[inline]
+    fn ahead(&self, ahead: usize) -> (Option<u32>, Option<u32>) {
+        match self.queue.upcoming(ahead) {
+            Some(Occurrence::Conduct(event)) => (event.agent(), None),
+            Some(Occurrence::Physical(physical)) => match *physical {
+                Physical::ImageDue(id)
+                | Physical::Flow(_, id)
+                | Physical::ToolAsks(id, _)
+                | Physical::CpuDue(id, _)
+                | Physical::SandboxCpu(id) => (Some(id), None),
+                Physical::Arrived(_, host) | Physical::HostCpu(host) => (None, Some(host)),
+            },
+            None => (None, None),
+        }
+    }
+
+    /// Has at hand what the next occurrences are about; gives the session that the conduct will be
+    /// asked about.
+    #[inline]
+    pub fn look_ahead(&self) -> Option<u32> {
+        if let (Some(id), _) = self.ahead(1) {
+            self.work.hint_batch(id);
+        }
+        if let (Some(id), _) = self.ahead(3) {
+            self.work.hint_work(id);
+        }
+        let (id, host) = self.ahead(6);
+        if let Some(id) = id {
+            self.work.hint_place(id);
+        }
+        if let Some(host) = host {
+            prefetch(&self.hosts[host as usize]);
+        }
+        id
     }
 
     /// Change of the busy cores of all hosts since it was last taken, in billionths.
