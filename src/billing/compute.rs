@@ -157,7 +157,7 @@ fn consumed<'a>(usage: &'a Usage, card: &ComputeRates) -> Option<&'a ConsumedLed
 }
 
 /// A monthly grant's share of the measured time.
-fn granted(per_month: f64, usage: &Usage) -> f64 {
+pub(super) fn granted(per_month: f64, usage: &Usage) -> f64 {
     per_month * usage.measured_s / MONTH_SECONDS
 }
 

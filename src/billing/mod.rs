@@ -6,6 +6,8 @@
 mod compute;
 mod cost;
 mod hosts;
+#[cfg(test)]
+mod ledgers;
 mod line;
 mod metered;
 mod price;

@@ -148,6 +148,9 @@ fn requests(usage: &Usage, card: &RateCard, sheet: &mut Sheet) {
     let price = Price::new("platform.rates.egress.price", &egress.price, "GiB", price);
     let rule = format!("prompt tokens of {} each", egress.bytes_per_token);
     sheet.add(Part::Egress, "prompts sent", gib, &price, rule);
+    let free = (compute::granted(egress.free.gib(), usage)).min(gib);
+    let rule = "`egress.free` of 30 days, pro rata";
+    sheet.add(Part::Egress, "prompts sent, free", -free, &price, rule);
 }
 
 /// Telemetry, people, the plan.

@@ -17,3 +17,4 @@ pub use estimate::{Estimate, Spread};
 pub use names::{Counter, Gauge, Holding, HostHolding, Metric};
 pub use pool::metric_record;
 pub use recorder::{Recorder, SeriesPoint, Surplus, SurplusTotals, TokenUse, Totals, TurnSample};
+pub use scorecard::reprice;

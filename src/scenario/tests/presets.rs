@@ -7,8 +7,8 @@ use crate::scenario::preset_files::FILES;
 use crate::scenario::source::Sources;
 use crate::scenario::{Preset, PresetKind, Presets};
 use crate::units::{
-    Bandwidth, Bytes, Limit, PricePerByteTime, PricePerTime, PricePerToken, Quantity, Rate, Ratio,
-    Span, Tokens,
+    Bandwidth, Bytes, Limit, PricePerByte, PricePerByteTime, PricePerCall, PricePerTime,
+    PricePerToken, Quantity, Rate, Ratio, Span, Tokens,
 };
 
 #[test]
@@ -64,7 +64,7 @@ fn is_quantity(text: &str) -> bool {
     fn reads<Q: Quantity>(text: &str) -> bool {
         Q::parse(text).is_ok()
     }
-    let readers: [fn(&str) -> bool; 10] = [
+    let readers: [fn(&str) -> bool; 12] = [
         reads::<Span>,
         reads::<Bytes>,
         reads::<Tokens>,
@@ -75,6 +75,8 @@ fn is_quantity(text: &str) -> bool {
         reads::<PricePerTime>,
         reads::<PricePerByteTime>,
         reads::<PricePerToken>,
+        reads::<PricePerCall>,
+        reads::<PricePerByte>,
     ];
     readers.iter().any(|reads| reads(text))
 }

@@ -60,6 +60,9 @@ pub struct InvocationRates {
 pub struct EgressRates {
     /// For what leaves.
     pub price: PricePerByte,
+    /// What of it is free in 30 days.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub free: Bytes,
     /// Bytes that a prompt token is sent as.
     #[serde(default = "bytes_of_a_token")]
     pub bytes_per_token: Bytes,
