@@ -20,11 +20,11 @@ use crate::scenario::{Origin, Preset, PresetKind, Presets};
 const EXAMPLES: &str = "\
 Examples:
   plimsoll cost results/fleet/20260901T120000Z-1234abcd
-  plimsoll cost run.json --rates e2b
+  plimsoll cost run.json --rates e2b-rates
   plimsoll cost run.json --rates my-rates.yaml --format json
 
 A file of rates is written as `platform.rates` in a scenario, or as a preset with
-`kind: rates`, `values` and `notes` (see `plimsoll show preset e2b`).";
+`kind: rates`, `values` and `notes` (see `plimsoll show preset e2b-rates`).";
 
 /// The key of the platform's rate card in a scenario.
 const CARD: &str = "platform.rates.";

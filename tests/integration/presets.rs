@@ -41,18 +41,18 @@ fn one_busy_hour_costs_what_the_price_lists_come_to() {
     // 0.0216 + 0.018 = 0.0396; Lambda MicroVMs 0.0997 + 2 × 0.0132 = 0.1261; Fargate 0.04048 + 2 × 0.004445 =
     // 0.04937; Modal 0.070956 + 2 × 0.024192 = 0.11934; a started hour of an ACA session 0.03.
     let table = [
-        ("e2b@2026-08", 1.0, "0.083"),
-        ("daytona@2026-05", 1.0, "0.083"),
+        ("e2b-rates@2026-08", 1.0, "0.083"),
+        ("daytona-rates@2026-05", 1.0, "0.083"),
         ("azure@2026-09", 1.0, "0.123"),
-        ("agentcore-v1@2026-09", 1.0, "0.108"),
-        ("agentcore-v1@2026-09", 0.3, "0.046"),
-        ("agentcore-v2@2026-10", 1.0, "0.161"),
-        ("agentcore-v2@2026-10", 0.3, "0.072"),
+        ("agentcore-v1-rates@2026-09", 1.0, "0.108"),
+        ("agentcore-v1-rates@2026-09", 0.3, "0.046"),
+        ("agentcore-v2-rates@2026-10", 1.0, "0.161"),
+        ("agentcore-v2-rates@2026-10", 0.3, "0.072"),
         ("cloudflare@2026-11", 1.0, "0.090"),
         ("cloudflare@2026-11", 0.3, "0.040"),
         ("aws-lambda-microvms@2026-11", 1.0, "0.126"),
         ("aws-fargate@2026-11", 1.0, "0.049"),
-        ("modal@2026-10", 1.0, "0.119"),
+        ("modal-rates@2026-10", 1.0, "0.119"),
         ("aca-sessions@2026-11", 0.3, "0.030"),
     ];
     for (rates, busy, expected) in table {

@@ -36,6 +36,20 @@ fn files_are_named_after_what_is_in_them() {
     }
 }
 
+/// Origins and `show preset` go by `name@date` alone.
+#[test]
+fn no_two_presets_have_the_same_name() {
+    let mut ids: Vec<String> = Presets::embedded().iter().map(Preset::id).collect();
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+    let kinds: BTreeSet<(String, PresetKind)> =
+        Presets::embedded().iter().map(|p| (p.name.clone(), p.kind)).collect();
+    let names: BTreeSet<&String> = kinds.iter().map(|(name, _)| name).collect();
+    assert_eq!(names.len(), kinds.len(), "a name is of one kind: {kinds:?}");
+}
+
 /// A number, with or without unit or price mark.
 fn is_number(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit() || "$+-.".contains(c))
@@ -78,7 +92,9 @@ fn is_quantity(text: &str) -> bool {
         reads::<PricePerCall>,
         reads::<PricePerByte>,
     ];
-    readers.iter().any(|reads| reads(text))
+    // The logarithm of a median may be below zero.
+    let size = text.strip_prefix('-').filter(|rest| rest.parse::<f64>().is_ok()).unwrap_or(text);
+    readers.iter().any(|reads| reads(size))
 }
 
 #[test]
