@@ -50,6 +50,7 @@ impl Phase {
 /// Something that is charged by the time that slots are held.
 struct Charge {
     what: &'static str,
+    unit: &'static str,
     used: Phases,
     /// What rounding up adds.
     surplus: Phases,
@@ -68,20 +69,21 @@ pub(super) fn lines(usage: &Usage, card: &ComputeRates, sheet: &mut Sheet) -> f6
     for charge in [vcpu(usage, card), memory(usage, card), session_time(usage, card)] {
         let Some(charge) = charge else { continue };
         let in_turns = charge.lines(card, sheet);
-        if !(card.shape.is_active_cpu() && charge.price.unit == VCPU) {
+        if !(card.shape.is_active_cpu() && charge.unit == VCPU) {
             waiting += in_turns;
         }
     }
     if let SessionPrice::Each(each) = card.session {
-        let price = Price::new("platform.rates.compute.session", &each, "sessions", each.base());
+        let price =
+            Price::new("platform.rates.compute.session", each, "sessions", (each.base(), 1.0));
         sheet.add(Part::Compute, "sessions started", usage.sessions_started, &price, "each once");
     }
     waiting
 }
 
-const VCPU: &str = "vCPU-s";
-const MEMORY: &str = "GiB-s";
-const TIME: &str = "sandbox-s";
+const VCPU: &str = "vCPU-h";
+const MEMORY: &str = "GiB-h";
+const TIME: &str = "sandbox-h";
 
 fn vcpu(usage: &Usage, card: &ComputeRates) -> Option<Charge> {
     let surplus = rounded(usage, card).map(|rounded| rounded.vcpu_seconds);
@@ -94,7 +96,7 @@ fn vcpu(usage: &Usage, card: &ComputeRates) -> Option<Charge> {
         ComputeShape::Session => return None,
     };
     let per_time = |key: &str, price: PricePerTime| {
-        Price::new(format!("platform.rates.compute.{key}"), &price, VCPU, price.base())
+        Price::hourly(format!("platform.rates.compute.{key}"), price.base(), VCPU)
     };
     let idle_price = match card.bill_idle {
         BillIdle::Rates(idle) => Some(per_time("bill_idle.vcpu", idle.vcpu)),
@@ -103,7 +105,8 @@ fn vcpu(usage: &Usage, card: &ComputeRates) -> Option<Charge> {
     let FreeGrant { vcpu_seconds, .. } = card.free;
     let price = per_time("vcpu", card.vcpu);
     let free = granted(vcpu_seconds.0, usage);
-    Some(Charge { what, used, surplus, price, idle_price, free, free_unit: "vcpu_seconds" })
+    let (unit, free_unit) = (VCPU, "vcpu_seconds");
+    Some(Charge { what, unit, used, surplus, price, idle_price, free, free_unit })
 }
 
 fn memory(usage: &Usage, card: &ComputeRates) -> Option<Charge> {
@@ -124,7 +127,7 @@ fn memory(usage: &Usage, card: &ComputeRates) -> Option<Charge> {
         ComputeShape::Session => return None,
     };
     let per_gib = |key: &str, price: PricePerByteTime| {
-        Price::new(format!("platform.rates.compute.{key}"), &price, MEMORY, price.base() * GIB)
+        Price::hourly(format!("platform.rates.compute.{key}"), price.base() * GIB, MEMORY)
     };
     let idle_price = match card.bill_idle {
         BillIdle::Rates(idle) => Some(per_gib("bill_idle.memory", idle.memory)),
@@ -132,16 +135,17 @@ fn memory(usage: &Usage, card: &ComputeRates) -> Option<Charge> {
     };
     let price = per_gib("memory", card.memory);
     let free = granted(card.free.gib_seconds.0, usage);
-    Some(Charge { what, used, surplus, price, idle_price, free, free_unit: "gib_seconds" })
+    let (unit, free_unit) = (MEMORY, "gib_seconds");
+    Some(Charge { what, unit, used, surplus, price, idle_price, free, free_unit })
 }
 
 fn session_time(usage: &Usage, card: &ComputeRates) -> Option<Charge> {
     let price = card.session.per_time()?;
     let used = usage.sandbox_seconds?;
     let surplus = rounded(usage, card).map(|rounded| rounded.seconds).unwrap_or_default();
-    let price = Price::new("platform.rates.compute.session", &price, TIME, price.base());
-    let what = "sandbox time";
-    Some(Charge { what, used, surplus, price, idle_price: None, free: 0.0, free_unit: "" })
+    let price = Price::hourly("platform.rates.compute.session", price.base(), TIME);
+    let (what, unit, idle_price) = ("sandbox time", TIME, None);
+    Some(Charge { what, unit, used, surplus, price, idle_price, free: 0.0, free_unit: "" })
 }
 
 /// What rounding adds, if the card rounds as the run did.
@@ -209,7 +213,7 @@ impl Charge {
             BillFrom::Ready => "ready",
             BillFrom::Create => "create",
         };
-        if self.price.unit == VCPU && card.shape.is_active_cpu() {
+        if self.unit == VCPU && card.shape.is_active_cpu() {
             return card.shape.name().to_owned();
         }
         format!("{}, from {from}", card.shape.name())

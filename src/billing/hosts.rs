@@ -14,7 +14,7 @@ pub(super) fn lines(usage: &Usage, rates: &Rates, sheet: &mut Sheet) -> f64 {
             crate::scenario::types::DEFAULT_HOST_TYPE => "platform.capacity.hosts.price".to_owned(),
             kind => format!("platform.capacity.hosts.{kind}.price"),
         };
-        let price = Price::new(key, &card.price, "host-s", card.price.base());
+        let price = Price::hourly(key, card.price.base(), "host-h");
         unreserved += of_type(kind, used, &price, sheet);
         if card.bill_boot {
             let what = format!("hosts {kind} while booting");

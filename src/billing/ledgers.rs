@@ -357,33 +357,37 @@ fn a_ledger_has_a_price_at_every_card() {
 fn each_amount_names_its_price_and_rule() {
     let text = "compute: {vcpu: $0.0994/h, bill_from: create}";
     let cost = price(&mixed(), &rates(text, &[]));
+    // 10, 40 and 50 seconds in hours, to nine digits.
+    let digits = |value: f64| (value * 1e9).round() / 1e9;
     let told: Vec<String> = cost
         .lines
         .iter()
-        .map(|l| {
-            format!(
-                "{} {} {} × {} = {} ({}; {})",
-                l.part.name(),
-                l.quantity,
-                l.unit,
-                l.rate,
-                (l.amount * 1e9).round() / 1e9,
-                l.rule,
-                l.key
-            )
+        .map(|line| {
+            let (quantity, amount) = (digits(line.quantity), digits(line.amount));
+            format!("{quantity} {} × {} = {amount}", line.unit, line.rate)
         })
         .collect();
     assert_eq!(
         told,
         [
-            "compute 10 vCPU-s × $0.0994/h = 0.000276111 (allocated, from create; \
-             platform.rates.compute.vcpu)",
-            "compute 40 vCPU-s × $0.0994/h = 0.001104444 (allocated, from create; \
-             platform.rates.compute.vcpu)",
-            "compute 50 vCPU-s × $0.0994/h = 0.001380556 (allocated, from create; \
-             platform.rates.compute.vcpu)",
+            "0.002777778 vCPU-h × $0.0994/h = 0.000276111",
+            "0.011111111 vCPU-h × $0.0994/h = 0.001104444",
+            "0.013888889 vCPU-h × $0.0994/h = 0.001380556",
         ]
     );
+    for line in &cost.lines {
+        assert_eq!(line.part.name(), "compute");
+        assert_eq!(
+            (line.rule.as_str(), line.key.as_str()),
+            ("allocated, from create", "platform.rates.compute.vcpu")
+        );
+    }
+    let memory = price(
+        &mixed(),
+        &rates("{compute: {memory: $0.00945/GiB-h}, platform_fee: $150/month}", &[]),
+    );
+    let shown: Vec<&str> = memory.lines.iter().map(|line| line.rate.as_str()).collect();
+    assert_eq!(shown, ["$0.00945/GiB-h", "$0.00945/GiB-h", "$150/month"]);
     assert!(cost.lines[2].idle && !cost.lines[1].idle);
 }
 

@@ -3,6 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::Origin;
+use crate::units::{PricePerTime, Quantity};
+
+const HOUR: f64 = 3600.0;
+/// The billing month: 30 days.
+const MONTH: f64 = 30.0 * 86_400.0;
 
 /// A part of the cost: all parts sum to `tco`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -91,21 +96,43 @@ pub struct CostLine {
 /// A price: where it stands, how it is written, and what one unit costs.
 #[derive(Clone, Debug)]
 pub(super) struct Price {
-    pub key: String,
-    pub rate: String,
-    pub unit: &'static str,
-    pub each: f64,
+    key: String,
+    rate: String,
+    unit: &'static str,
+    /// Base units in the unit that the rate is for.
+    per: f64,
+    each: f64,
 }
 
 impl Price {
+    /// A price of `base` for each base unit, that is written for a unit of `per` of them.
     pub fn new(
         key: impl Into<String>,
-        rate: &dyn std::fmt::Display,
+        rate: impl std::fmt::Display,
         unit: &'static str,
-        each: f64,
+        (base, per): (f64, f64),
     ) -> Self {
-        Price { key: key.into(), rate: rate.to_string(), unit, each }
+        Price { key: key.into(), rate: rate.to_string(), unit, per, each: base * per }
     }
+
+    /// A price for time, written for an hour of `unit`, such as `vCPU-h`.
+    pub fn hourly(key: impl Into<String>, base: f64, unit: &'static str) -> Self {
+        // Cards write `$0.0994/h` for a vCPU, a host or a sandbox.
+        let written = if unit.starts_with("GiB") { unit } else { "h" };
+        let rate = for_one(base * HOUR, written);
+        Price::new(key, rate, unit, (base, HOUR))
+    }
+
+    /// A price for 30 days of `unit`, such as `GiB-month`.
+    pub fn monthly(key: impl Into<String>, base: f64, unit: &'static str) -> Self {
+        Price::new(key, for_one(base * MONTH, unit), unit, (base, MONTH))
+    }
+}
+
+/// `$0.0994/h`: the amount in twelve digits, as prices read back.
+fn for_one(amount: f64, unit: &str) -> String {
+    let text = PricePerTime::from_base(amount / HOUR).to_string();
+    format!("{}/{unit}", text.trim_end_matches("/h"))
 }
 
 /// The lines so far.
@@ -124,6 +151,7 @@ impl Sheet {
         price: &Price,
         rule: impl Into<String>,
     ) -> f64 {
+        let quantity = quantity / price.per;
         let amount = quantity * price.each;
         if amount != 0.0 {
             self.lines.push(CostLine {

@@ -114,7 +114,7 @@ pub fn lacks(usage: &Usage, rates: &Rates) -> Vec<String> {
 /// Stored and archived snapshots, and requests to their store.
 fn stores(usage: &Usage, card: &RateCard, sheet: &mut Sheet) {
     let stored = |name: &str, price: PricePerByteTime| {
-        Price::new(format!("platform.rates.{name}"), &price, "GiB-s", price.base() * GIB)
+        Price::monthly(format!("platform.rates.{name}"), price.base() * GIB, "GiB-month")
     };
     let kept = usage.snapshot_byte_seconds / GIB;
     let rule = "while they lie there";
@@ -124,7 +124,7 @@ fn stores(usage: &Usage, card: &RateCard, sheet: &mut Sheet) {
     sheet.add(Part::Storage, "archived snapshots", archived, &price, rule);
     let each = |name: &str, price: PricePerCall| {
         let key = format!("platform.rates.storage_requests.{name}");
-        Price::new(key, &price, "requests", price.base())
+        Price::new(key, price, "requests", (price.base(), 1.0))
     };
     let (put, get) = (card.storage_requests.put, card.storage_requests.get);
     let part = Part::StorageRequests;
@@ -135,7 +135,8 @@ fn stores(usage: &Usage, card: &RateCard, sheet: &mut Sheet) {
 /// Requests to the platform, and what leaves it.
 fn requests(usage: &Usage, card: &RateCard, sheet: &mut Sheet) {
     let each = |name: &str, price: PricePerCall| {
-        Price::new(format!("platform.rates.requests.{name}"), &price, "requests", price.base())
+        let key = format!("platform.rates.requests.{name}");
+        Price::new(key, price, "requests", (price.base(), 1.0))
     };
     let (turn, tool_call) = (card.requests.turn, card.requests.tool_call);
     sheet.add(Part::Requests, "turns", usage.turns, &each("turn", turn), "a request each");
@@ -145,7 +146,7 @@ fn requests(usage: &Usage, card: &RateCard, sheet: &mut Sheet) {
     let prompts: f64 = usage.tokens.values().map(|tokens| tokens.input).sum();
     let gib = prompts * egress.bytes_per_token.base() / GIB;
     let price = egress.price.base() * GIB;
-    let price = Price::new("platform.rates.egress.price", &egress.price, "GiB", price);
+    let price = Price::new("platform.rates.egress.price", egress.price, "GiB", (price, 1.0));
     let rule = format!("prompt tokens of {} each", egress.bytes_per_token);
     sheet.add(Part::Egress, "prompts sent", gib, &price, rule);
     let free = (compute::granted(egress.free.gib(), usage)).min(gib);
@@ -156,14 +157,14 @@ fn requests(usage: &Usage, card: &RateCard, sheet: &mut Sheet) {
 /// Telemetry, people, the plan.
 fn overheads(usage: &Usage, rates: &Rates, sheet: &mut Sheet) {
     let key = "platform.governance.telemetry.price";
-    let price = Price::new(key, &rates.telemetry, "GiB", rates.telemetry.base() * GIB);
+    let price = Price::new(key, rates.telemetry, "GiB", (rates.telemetry.base(), GIB));
     let rule = "bytes of an event × events";
-    sheet.add(Part::Telemetry, "telemetry", usage.telemetry_bytes / GIB, &price, rule);
+    sheet.add(Part::Telemetry, "telemetry", usage.telemetry_bytes, &price, rule);
     let fee = rates.platform.platform_fee;
-    let price = Price::new("platform.rates.platform_fee", &fee, "s", fee.base());
+    let price = Price::monthly("platform.rates.platform_fee", fee.base(), "month");
     sheet.add(Part::PlatformFee, "the plan", usage.measured_s, &price, "the measured time");
     let key = "platform.governance.management.hourly_rate";
-    let price = Price::new(key, &rates.management, "s", rates.management.base());
+    let price = Price::hourly(key, rates.management.base(), "h");
     let rule = "policies × changes × time × interfaces";
     sheet.add(Part::Management, "work on policies", usage.management_seconds, &price, rule);
 }

@@ -46,7 +46,7 @@ fn kinds(
         kinds.into_iter().zip(amounts.into_iter().zip(prices))
     {
         let key = format!("models.{model}.{below}.{key}");
-        let price = Price::new(key, &price, "tokens", price.base());
+        let price = Price::new(key, price, "Mtok", (price.base(), 1e6));
         sheet.add(part, format!("{what} of {model}{note}"), amount, &price, "by the token");
     }
 }

@@ -65,10 +65,14 @@ fn priced(run: &Run, card: Option<&Card>, args: &Args) -> Result<Cost, Failure> 
     let rates = card
         .map_or_else(|| own.clone(), |card| Rates { platform: card.values.clone(), ..own.clone() });
     let mut cost = reprice(run, &rates).map_err(|lacks| {
-        let message = format!("these rates charge by what the run did not record: {}", lacks.join(", "));
-        let name = args.rates.as_deref().unwrap_or("its own");
+        let message =
+            format!("these rates charge by what the run did not record: {}", lacks.join(", "));
+        let with = match &args.rates {
+            Some(name) if !Path::new(name).is_file() => format!("`--set platform.rates={name}`"),
+            _ => "these `platform.rates`".to_owned(),
+        };
         Failure::new(Exit::Usage, message).help(format!(
-            "simulate the scenario with `--set platform.rates={name}`: a run records what its own card needs"
+            "simulate the scenario with {with}: a run records what its own card needs"
         ))
     })?;
     let before = |key: &str| run.cost.lines.iter().find(|line| line.key == key)?.source.clone();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use plimsoll::check::check;
 use plimsoll::conduct::RunOptions;
 use plimsoll::measure::record::{Kind, Quality, Run};
-use plimsoll::measure::{Counter, RunInput};
+use plimsoll::measure::{Counter, Metric, RunInput};
 use plimsoll::scenario::types::Scenario;
 use plimsoll::scenario::{Loader, PresetKind, Presets};
 use plimsoll::sim::{Finish, Outcome, Watch};
@@ -171,5 +171,68 @@ fn the_workload_of_copilot_has_the_published_means() {
         ("output", count(Counter::TokensOutput) / count(Counter::ModelCalls), 528.0, 0.05),
     ] {
         assert!((found / published - 1.0).abs() < within, "{what}: {found}, published {published}");
+    }
+}
+
+/// Cold starts of a platform's preset with no limit on how many: count, median and 90th percentile.
+fn cold_starts(preset: &str, plans: &str, replications: u16) -> (u64, f64, f64) {
+    let text = format!(
+        "version: 1\nname: starts\nworkload: {{trace: {{file: plans.jsonl, format: plans}}}}\n\
+         platform: {{use: {preset}, capacity: {{elastic: {{max_concurrent: unlimited, create_rate: 100000/s}}}}}}\n\
+         models: {{default: {{latency: {{base: 0s}}}}}}\n\
+         experiment: {{start: empty, warmup: none, measure: end, replications: {replications}}}\n"
+    );
+    let scenario = super::kit::scenario(&text);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("plans.jsonl"), plans).unwrap();
+    let recorded = super::kit::recorded(&scenario, folder.path());
+    let design = designed(&scenario, recorded, &RunOptions::default());
+    let mut all = Vec::new();
+    for outcome in replicate(&design, 0, replications, &Watch::default()) {
+        let starts = outcome.totals.metric(Metric::ColdStart);
+        let seconds = |q| starts.quantile(q).expect("there were starts") as f64 / 1e9;
+        all.push((starts.count(), seconds(0.5), seconds(0.9)));
+    }
+    let n = all.len() as f64;
+    let mean = |of: fn(&(u64, f64, f64)) -> f64| all.iter().map(of).sum::<f64>() / n;
+    (all.iter().map(|one| one.0).sum(), mean(|one| one.1), mean(|one| one.2))
+}
+
+/// Sessions of one turn, closed after it, arriving at these seconds.
+fn arriving(at: impl Iterator<Item = f64>) -> String {
+    let line = |(number, at): (usize, f64)| {
+        format!(
+            "{{\"session\": {number}, \"arrival_s\": {at}, \"turns\": [{}]}}\n",
+            turn_with(0.0, 1.0, "")
+        )
+    };
+    at.enumerate().map(line).collect()
+}
+
+/// The fits of hosted platforms give back what was measured: one start after another over 100 days, and
+/// 100 at once on one day, each day with its own drift.
+#[test]
+fn start_times_of_hosted_platforms_are_those_that_were_measured() {
+    // Median and 90th percentile of sequential starts, median of bursts of 100, in ms, of 23 days in April
+    // 2026 (computesdk/benchmarks 0a010e0).
+    for (preset, median, p90, burst) in [
+        ("e2b", 397.0, 666.0, 684.0),
+        ("daytona", 115.0, 287.0, 281.0),
+        ("modal", 1603.0, 2096.0, 1955.0),
+        ("cloudflare-containers", 1731.0, 2525.0, 1975.0),
+    ] {
+        let near = |what: &str, found: f64, measured: f64, within: f64| {
+            let error = found * 1e3 / measured - 1.0;
+            assert!(error.abs() < within, "{preset}: {what} {found} s, measured {measured} ms");
+        };
+        let (count, found_median, found_p90) =
+            cold_starts(preset, &arriving((0..2400).map(|k| f64::from(k) * 3600.0)), 1);
+        assert_eq!(count, 2400, "{preset}");
+        near("median", found_median, median, 0.06);
+        near("90th percentile", found_p90, p90, 0.18);
+        let (count, found_burst, _) =
+            cold_starts(preset, &arriving(std::iter::repeat_n(0.0, 100)), 40);
+        assert_eq!(count, 4000, "{preset}");
+        near("median in a burst", found_burst, burst, 0.1);
     }
 }
