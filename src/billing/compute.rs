@@ -90,7 +90,7 @@ fn vcpu(usage: &Usage, card: &ComputeRates) -> Option<Charge> {
     let (what, used, surplus) = match card.shape {
         ComputeShape::Allocated => ("vCPU", usage.vcpu_seconds, surplus.unwrap_or_default()),
         ComputeShape::ActiveCpuProvisionedMemory | ComputeShape::ActiveCpuConsumedMemory => {
-            let served = Phases { turn: usage.cpu_seconds_served, ..Phases::default() };
+            let served = Phases { turn: usage.active_cpu(), ..Phases::default() };
             ("CPU served", served, Phases::default())
         }
         ComputeShape::Session => return None,

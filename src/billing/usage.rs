@@ -129,8 +129,12 @@ pub struct Usage {
     pub vcpu_seconds: Phases,
     /// GiB-seconds allocated.
     pub gib_seconds: Phases,
-    /// CPU-seconds served to tool calls.
+    /// CPU-seconds served to tool calls that ended in the measured time.
     pub cpu_seconds_served: f64,
+    /// CPU-seconds served in the measured time, to calls that were killed or go on too; where it was
+    /// not metered, as in a live run, those of calls that ended stand for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds_active: Option<f64>,
     /// Seconds that sandboxes were held, if the run's card charges by them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox_seconds: Option<Phases>,
@@ -222,6 +226,11 @@ impl Usage {
         mean
     }
 
+    /// CPU-seconds that are charged where active CPU is.
+    pub fn active_cpu(&self) -> f64 {
+        self.cpu_seconds_active.unwrap_or(self.cpu_seconds_served)
+    }
+
     /// Prompt and output tokens of all models.
     pub fn tokens_total(&self) -> f64 {
         self.tokens.values().map(|t| t.input + t.output).sum()
@@ -236,6 +245,9 @@ impl Usage {
         self.vcpu_seconds.add(&other.vcpu_seconds);
         self.gib_seconds.add(&other.gib_seconds);
         self.cpu_seconds_served += other.cpu_seconds_served;
+        merge(&mut self.cpu_seconds_active, other.cpu_seconds_active.as_ref(), |sum, more| {
+            *sum += more;
+        });
         merge(&mut self.sandbox_seconds, other.sandbox_seconds.as_ref(), Phases::add);
         merge(&mut self.consumed, other.consumed.as_ref(), ConsumedLedger::add);
         merge(&mut self.rounded, other.rounded.as_ref(), RoundedLedger::add);
@@ -262,6 +274,9 @@ impl Usage {
         self.vcpu_seconds.divide(n);
         self.gib_seconds.divide(n);
         self.cpu_seconds_served /= n;
+        if let Some(active) = &mut self.cpu_seconds_active {
+            *active /= n;
+        }
         if let Some(held) = &mut self.sandbox_seconds {
             held.divide(n);
         }

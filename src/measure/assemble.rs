@@ -179,6 +179,9 @@ fn usage(totals: &Totals, scenario: &Scenario, models: &[String]) -> Usage {
             pool: held(Holding::MemoryPool) / GIB,
         },
         cpu_seconds_served: totals.cpu_served.seconds(),
+        cpu_seconds_active: totals
+            .cpu_metered
+            .then(|| totals.gauge(Gauge::HostCpuBusy).integral() * Gauge::HostCpuBusy.scale()),
         sandbox_seconds: metered.slots.then(|| sandbox_seconds(totals)),
         consumed: metered
             .memory

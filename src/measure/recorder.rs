@@ -70,6 +70,8 @@ pub struct Totals {
     pub cpu_served: Span,
     /// What rounding holdings up adds that ended since the warm-up's end, or with the measure.
     pub surplus: SurplusTotals,
+    /// Whether the cores that serve tool calls are in their gauge.
+    pub cpu_metered: bool,
     /// Whether the memory that tool calls held is in the holdings.
     pub memory_metered: bool,
     /// Sessions open at the warm-up's end.
@@ -129,6 +131,7 @@ impl Recorder {
             long_tokens: vec![TokenUse::default(); models],
             cpu_served: Span::ZERO,
             surplus: SurplusTotals::default(),
+            cpu_metered: false,
             memory_metered: false,
             in_flight_at_start: 0,
             in_flight_at_end: 0,
@@ -151,6 +154,11 @@ impl Recorder {
     pub fn sample_series(&mut self, from: Time, span: Span) {
         self.sample_every = Some(span);
         self.next_sample = from;
+    }
+
+    /// Whoever executes tells which cores serve tool calls.
+    pub fn meter_cpu(&mut self) {
+        self.totals.cpu_metered = true;
     }
 
     /// Whoever executes tells what tool calls hold.

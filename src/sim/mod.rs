@@ -115,6 +115,7 @@ impl Run {
     fn new(setup: &Arc<Setup>, replication: u16, horizon: &Horizon) -> Self {
         let mut conduct = Conduct::new(setup, replication);
         let mut world = World::new(setup, replication);
+        conduct.recorder().meter_cpu();
         if world.meters_memory() {
             conduct.recorder().meter_memory();
         }

@@ -227,6 +227,17 @@ fn active_cpu_is_what_was_served_after_the_tiers_factor() {
 }
 
 #[test]
+fn active_cpu_is_what_was_served_in_the_measured_time() {
+    // A call of 10 CPU-seconds 2..12, measured 5..10: 5 are served, and the call has not ended.
+    let ran = on("", "{shape: active-cpu-provisioned-memory, vcpu: $3600/h}")
+        .experiment("{start: empty, warmup: 5s, measure: 5s, replications: 1}")
+        .session(0.0, &turn_with(0.0, 2.0, &tool(10.0, 1.0, 0.0, 0)))
+        .run();
+    costs(&ran.cost(), 5.0, 0.0, 0.0);
+    assert_eq!(ran.record().usage.cpu_seconds_served, 0.0);
+}
+
+#[test]
 fn a_run_is_priced_anew_or_refused_with_the_reason() {
     let case = |compute: &str| {
         on("", compute)
