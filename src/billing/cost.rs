@@ -3,10 +3,12 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::price::Rates;
+use super::line::{CostLine, Part, Sheet};
+use super::price::{CURRENCY, Rates};
+use crate::scenario::Origin;
 
 /// What a ledger costs, in the rate card's currency. The parts `compute`, `pool`, `storage`,
-/// `storage_requests`, `tokens_*`, `telemetry`, `platform_fee` and `management` sum to `tco`.
+/// `storage_requests`, `requests`, `egress`, `tokens_*`, `telemetry`, `platform_fee` and `management` sum to `tco`.
 ///
 /// Quotients are `None` where they have no meaning: `per_session` without a completed session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +30,12 @@ pub struct Cost {
     pub storage: f64,
     /// Requests to the snapshot store.
     pub storage_requests: f64,
+    /// Requests to the platform.
+    #[serde(default)]
+    pub requests: f64,
+    /// Bytes that left the platform.
+    #[serde(default)]
+    pub egress: f64,
     /// Prompt tokens that did not come from the cache.
     pub tokens_input: f64,
     /// Prompt tokens that came from the cache.
@@ -61,6 +69,9 @@ pub struct Cost {
     /// Intervals over replications, where there are several.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub ci95: CostIntervals,
+    /// What the amounts are made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<CostLine>,
 }
 
 /// 95 % intervals of cost quantities by [`CostKey::name`].
@@ -75,6 +86,8 @@ pub enum CostKey {
     Pool,
     Storage,
     StorageRequests,
+    Requests,
+    Egress,
     TokensInput,
     TokensCached,
     TokensOutput,
@@ -98,6 +111,8 @@ impl CostKey {
         CostKey::Pool,
         CostKey::Storage,
         CostKey::StorageRequests,
+        CostKey::Requests,
+        CostKey::Egress,
         CostKey::TokensInput,
         CostKey::TokensCached,
         CostKey::TokensOutput,
@@ -121,6 +136,8 @@ impl CostKey {
             CostKey::Pool => "pool",
             CostKey::Storage => "storage",
             CostKey::StorageRequests => "storage_requests",
+            CostKey::Requests => "requests",
+            CostKey::Egress => "egress",
             CostKey::TokensInput => "tokens_input",
             CostKey::TokensCached => "tokens_cached",
             CostKey::TokensOutput => "tokens_output",
@@ -144,6 +161,47 @@ impl CostKey {
 }
 
 impl Cost {
+    /// The amounts that lines sum to; what is related to other quantities is left open.
+    pub(super) fn of(rates: Rates, sheet: &Sheet) -> Self {
+        let mut cost = Cost {
+            currency: CURRENCY.to_owned(),
+            rates,
+            compute: sheet.sum(Part::Compute),
+            compute_idle: sheet.idle(),
+            compute_unreserved: 0.0,
+            pool: sheet.sum(Part::Pool),
+            storage: sheet.sum(Part::Storage),
+            storage_requests: sheet.sum(Part::StorageRequests),
+            requests: sheet.sum(Part::Requests),
+            egress: sheet.sum(Part::Egress),
+            tokens_input: sheet.sum(Part::TokensInput),
+            tokens_cached: sheet.sum(Part::TokensCached),
+            tokens_output: sheet.sum(Part::TokensOutput),
+            telemetry: sheet.sum(Part::Telemetry),
+            platform_fee: sheet.sum(Part::PlatformFee),
+            management: sheet.sum(Part::Management),
+            tco: 0.0,
+            per_session: None,
+            per_turn: None,
+            per_day: None,
+            per_month: None,
+            idle_cost_share: None,
+            turn_wait_cost_share: None,
+            unpriced: Vec::new(),
+            ci95: IndexMap::new(),
+            lines: Vec::new(),
+        };
+        cost.tco = cost.parts().iter().sum();
+        cost
+    }
+
+    /// Notes of each line where its price comes from, as told for the price's path in the scenario.
+    pub fn trace(&mut self, origin: impl Fn(&str) -> Option<Origin>) {
+        for line in &mut self.lines {
+            line.source = origin(&line.key);
+        }
+    }
+
     /// The value of a key, `None` where it has no meaning.
     pub fn get(&self, key: CostKey) -> Option<f64> {
         match key {
@@ -152,6 +210,8 @@ impl Cost {
             CostKey::Pool => Some(self.pool),
             CostKey::Storage => Some(self.storage),
             CostKey::StorageRequests => Some(self.storage_requests),
+            CostKey::Requests => Some(self.requests),
+            CostKey::Egress => Some(self.egress),
             CostKey::TokensInput => Some(self.tokens_input),
             CostKey::TokensCached => Some(self.tokens_cached),
             CostKey::TokensOutput => Some(self.tokens_output),
@@ -169,12 +229,14 @@ impl Cost {
     }
 
     /// The parts of `tco`; `compute_idle` is not among them, being part of `compute`.
-    pub fn parts(&self) -> [f64; 10] {
+    pub fn parts(&self) -> [f64; 12] {
         [
             self.compute,
             self.pool,
             self.storage,
             self.storage_requests,
+            self.requests,
+            self.egress,
             self.tokens_input,
             self.tokens_cached,
             self.tokens_output,

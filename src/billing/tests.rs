@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use super::{Cost, CostKey, LongTokens, Phases, Rates, TokenLedger, Usage, price};
 use crate::scenario::types::{ModelRates, RateCard};
 
-fn card(text: &str) -> RateCard {
+pub(super) fn card(text: &str) -> RateCard {
     serde_yaml::from_str(text).unwrap()
 }
 
-fn rates(platform: &str, models: &[(&str, &str)]) -> Rates {
+pub(super) fn rates(platform: &str, models: &[(&str, &str)]) -> Rates {
     let models = models.iter().map(|(name, text)| {
         let rates: ModelRates = serde_yaml::from_str(text).unwrap();
         ((*name).to_owned(), rates)
@@ -23,7 +23,7 @@ fn tokens(name: &str, input: f64, cached: f64, output: f64) -> IndexMap<String, 
 }
 
 #[track_caller]
-fn close(found: f64, expected: f64) {
+pub(super) fn close(found: f64, expected: f64) {
     let distance = (found - expected).abs();
     assert!(distance <= 1e-12 * expected.abs().max(1e-3), "found {found}, expected {expected}");
 }
@@ -318,6 +318,8 @@ fn parts(cost: &Cost) -> f64 {
         + cost.pool
         + cost.storage
         + cost.storage_requests
+        + cost.requests
+        + cost.egress
         + cost.tokens_input
         + cost.tokens_cached
         + cost.tokens_output
@@ -332,6 +334,11 @@ proptest! {
         let cost = price(&usage, &rates);
         prop_assert!((parts(&cost) - cost.tco).abs() <= 1e-12 * cost.tco);
         prop_assert!(cost.compute_idle <= cost.compute * (1.0 + 1e-12));
+        let lines: f64 = cost.lines.iter().map(|line| line.amount).sum();
+        prop_assert!((lines - cost.tco).abs() <= 1e-12 * cost.tco);
+        for line in &cost.lines {
+            prop_assert_eq!(line.quantity * line.price, line.amount);
+        }
         for share in [cost.idle_cost_share, cost.turn_wait_cost_share].into_iter().flatten() {
             prop_assert!((0.0..=1.0 + 1e-12).contains(&share), "{share}");
         }

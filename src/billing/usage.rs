@@ -3,6 +3,8 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::metered::{ConsumedLedger, RoundedLedger, merge};
+
 /// A held resource, by what its holder was doing. The parts do not overlap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Phases {
@@ -120,12 +122,28 @@ pub struct Usage {
     pub sessions_completed: f64,
     /// Turns that finished.
     pub turns: f64,
+    /// Tool calls that ended.
+    #[serde(default)]
+    pub tool_calls: f64,
     /// vCPU-seconds allocated.
     pub vcpu_seconds: Phases,
     /// GiB-seconds allocated.
     pub gib_seconds: Phases,
-    /// CPU-seconds served to tool calls.
+    /// CPU-seconds served to tool calls that ended in the measured time.
     pub cpu_seconds_served: f64,
+    /// CPU-seconds served in the measured time, to calls that were killed or go on too; where it was
+    /// not metered, as in a live run, those of calls that ended stand for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds_active: Option<f64>,
+    /// Seconds that sandboxes were held, if the run's card charges by them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox_seconds: Option<Phases>,
+    /// Memory consumed, if the run's card charges it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumed: Option<ConsumedLedger>,
+    /// What rounding adds, if the run's card rounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounded: Option<RoundedLedger>,
     /// Byte-seconds of stored snapshots.
     pub snapshot_byte_seconds: f64,
     /// Byte-seconds of archived snapshots.
@@ -156,7 +174,26 @@ impl Phases {
         self.starting + self.turn + self.idle + self.pool_starting + self.pool
     }
 
-    fn add(&mut self, other: &Phases) {
+    /// The sum of each part.
+    #[must_use]
+    pub fn plus(mut self, other: &Phases) -> Phases {
+        self.add(other);
+        self
+    }
+
+    /// Each part times a factor.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Phases {
+        Phases {
+            starting: self.starting * factor,
+            turn: self.turn * factor,
+            idle: self.idle * factor,
+            pool_starting: self.pool_starting * factor,
+            pool: self.pool * factor,
+        }
+    }
+
+    pub(super) fn add(&mut self, other: &Phases) {
         self.starting += other.starting;
         self.turn += other.turn;
         self.idle += other.idle;
@@ -164,7 +201,7 @@ impl Phases {
         self.pool += other.pool;
     }
 
-    fn divide(&mut self, n: f64) {
+    pub(super) fn divide(&mut self, n: f64) {
         self.starting /= n;
         self.turn /= n;
         self.idle /= n;
@@ -189,6 +226,11 @@ impl Usage {
         mean
     }
 
+    /// CPU-seconds that are charged where active CPU is.
+    pub fn active_cpu(&self) -> f64 {
+        self.cpu_seconds_active.unwrap_or(self.cpu_seconds_served)
+    }
+
     /// Prompt and output tokens of all models.
     pub fn tokens_total(&self) -> f64 {
         self.tokens.values().map(|t| t.input + t.output).sum()
@@ -199,9 +241,16 @@ impl Usage {
         self.sessions_started += other.sessions_started;
         self.sessions_completed += other.sessions_completed;
         self.turns += other.turns;
+        self.tool_calls += other.tool_calls;
         self.vcpu_seconds.add(&other.vcpu_seconds);
         self.gib_seconds.add(&other.gib_seconds);
         self.cpu_seconds_served += other.cpu_seconds_served;
+        merge(&mut self.cpu_seconds_active, other.cpu_seconds_active.as_ref(), |sum, more| {
+            *sum += more;
+        });
+        merge(&mut self.sandbox_seconds, other.sandbox_seconds.as_ref(), Phases::add);
+        merge(&mut self.consumed, other.consumed.as_ref(), ConsumedLedger::add);
+        merge(&mut self.rounded, other.rounded.as_ref(), RoundedLedger::add);
         self.snapshot_byte_seconds += other.snapshot_byte_seconds;
         self.archived_byte_seconds += other.archived_byte_seconds;
         self.snapshots_put += other.snapshots_put;
@@ -221,9 +270,22 @@ impl Usage {
         self.sessions_started /= n;
         self.sessions_completed /= n;
         self.turns /= n;
+        self.tool_calls /= n;
         self.vcpu_seconds.divide(n);
         self.gib_seconds.divide(n);
         self.cpu_seconds_served /= n;
+        if let Some(active) = &mut self.cpu_seconds_active {
+            *active /= n;
+        }
+        if let Some(held) = &mut self.sandbox_seconds {
+            held.divide(n);
+        }
+        if let Some(consumed) = &mut self.consumed {
+            consumed.divide(n);
+        }
+        if let Some(rounded) = &mut self.rounded {
+            rounded.divide(n);
+        }
         self.snapshot_byte_seconds /= n;
         self.archived_byte_seconds /= n;
         self.snapshots_put /= n;

@@ -20,6 +20,7 @@ mod isolation;
 mod models;
 mod platform;
 mod pool;
+mod rates;
 mod sub_agents;
 #[cfg(test)]
 mod tests;

@@ -77,6 +77,7 @@ pub fn drive(ready: &Ready, interrupt: &Interrupt, console: &Console) -> Result<
     }
     let mut run = study::live_record(&piece, &setup, &outcome);
     judge(&mut run, &piece)?;
+    ready.trace(&mut run.cost);
     Ok(Lived { piece, setup, outcome, again, run })
 }
 

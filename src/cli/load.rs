@@ -7,7 +7,9 @@ use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::options::ScenarioOptions;
+use crate::billing::Cost;
 use crate::check::check;
+use crate::scenario::source;
 use crate::scenario::types::Scenario;
 use crate::scenario::{Loaded, Loader, Located, Origin, Outcome, Presets};
 use crate::workload::plan::SessionPlan;
@@ -22,6 +24,17 @@ pub struct Ready {
     pub recorded: Option<Arc<Vec<SessionPlan>>>,
     /// What was noticed in the trace.
     pub notes: Vec<String>,
+}
+
+impl Ready {
+    /// Notes where the prices of a cost come from.
+    pub fn trace(&self, cost: &mut Cost) {
+        let located = &self.loaded.located;
+        cost.trace(|key| {
+            let path = source::Path::find(key, &located.tree).ok()?;
+            Some(located.origin(path, Presets::embedded()))
+        });
+    }
 }
 
 /// Reads a scenario and checks it; warnings are told.

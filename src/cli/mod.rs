@@ -13,6 +13,7 @@
 mod check;
 mod clean;
 mod console;
+mod cost;
 mod doctor;
 mod drive;
 mod exit;
@@ -87,6 +88,8 @@ enum Command {
     Show(show::Args),
     /// Find the smallest value of one setting that holds every boundary
     Plan(plan::Args),
+    /// Show what a saved run costs, line by line, at its own rates or at others
+    Cost(cost::Args),
     /// Hold a candidate's record against a baseline's
     Gate(gate::Args),
     /// Tell what works on this machine and what is missing
@@ -128,6 +131,7 @@ fn dispatch(args: Vec<OsString>) -> Exit {
         Command::Init(args) => init::run(args, &console),
         Command::Show(args) => show::run(args, &console),
         Command::Plan(args) => plan::run(args, &console),
+        Command::Cost(args) => cost::run(args, &console),
         Command::Gate(args) => gate::run(args, &console),
         Command::Doctor(args) => doctor::run(args, &console),
         Command::Clean(args) => clean::run(args, &console),

@@ -104,6 +104,7 @@ fn second(
     })?;
     let mut record = study::twin_record(&lived.piece, &twin);
     live::judge(&mut record, &lived.piece)?;
+    ready.trace(&mut record.cost);
     let twin_totals = twin.outcomes.into_iter().map(|outcome| outcome.totals).collect();
     Ok(Second { lived, twin: record, twin_totals, error: twin.error })
 }

@@ -71,13 +71,15 @@ pub fn simulate(
 ) -> Result<Simulated, Failure> {
     let scenario = &ready.loaded.value;
     let _progress = Progress::simulation("simulating", &interrupt.watch, console);
-    pool(threads)?
+    let mut simulated = pool(threads)?
         .install(|| {
             let options = conduct::RunOptions::default();
             let recorded = ready.recorded.as_ref().map(Arc::clone);
             study::simulated(scenario, recorded, &options, &ready.notes, &interrupt.watch)
         })
-        .map_err(|error| failure(&error))
+        .map_err(|error| failure(&error))?;
+    ready.trace(&mut simulated.run.cost);
+    Ok(simulated)
 }
 
 /// Threads that simulate.

@@ -11,6 +11,7 @@ mod effects;
 mod executor;
 mod governance;
 mod hosts;
+mod meter;
 mod platform;
 mod sessions;
 mod setup;
@@ -28,6 +29,7 @@ use rustc_hash::FxHashMap;
 use agent::{Agent, Agents, Calls, Kind, Slot};
 use governance::TenantUse;
 use hosts::HostInfo;
+use meter::{Given, Meter};
 
 use crate::control::{Control, Effect};
 use crate::measure::{Counter, Gauge, Holding, HostHolding, Metric, Recorder, Totals};
@@ -60,6 +62,7 @@ pub struct Conduct<X: Executor> {
     /// Bytes dirtied when the last snapshot was taken, where sandboxes may be lost.
     saved_dirt: FxHashMap<u32, Bytes>,
     recorder: Recorder,
+    meter: Meter,
     effects: Vec<Effect>,
     tools: Vec<ToolPlan>,
     /// What each call of a batch waits for before it begins.
@@ -106,6 +109,7 @@ impl<X: Executor> Conduct<X> {
             identified_at: FxHashMap::default(),
             saved_dirt: FxHashMap::default(),
             recorder: Recorder::new(setup.models.len(), setup.host_types.len()),
+            meter: Meter::new(setup.meter),
             effects: Vec::new(),
             tools: Vec::new(),
             waits: Vec::new(),
@@ -142,6 +146,12 @@ impl<X: Executor> Conduct<X> {
     /// Takes observations.
     pub fn recorder(&mut self) -> &mut Recorder {
         &mut self.recorder
+    }
+
+    /// The tool calls in the sandbox of `id` hold so many bytes more, or less, from `now` on.
+    pub fn note_memory(&mut self, now: Time, id: u32, delta: i64) {
+        self.recorder.advance(now);
+        self.meter.memory(id, delta, &mut self.recorder);
     }
 
     /// Sessions that have arrived.
@@ -279,6 +289,8 @@ impl<X: Executor> Conduct<X> {
     /// The measure ends at `at`; `events` were handled.
     pub fn finish(mut self, at: Time, events: u64) -> Totals {
         self.end_scale_out(Time::MAX);
+        self.recorder.advance(at);
+        self.meter.finish(&mut self.recorder);
         self.recorder.finish(at, events)
     }
 
@@ -314,6 +326,7 @@ impl<X: Executor> Conduct<X> {
     /// A pool's place gives its slot to a session; it is the same sandbox.
     fn hand_over_slot(&mut self, place: u32, id: u32) {
         self.agents.get(id).host = self.agents.get(place).host;
+        self.meter.hand_over(place, id);
         self.move_slot(place, Slot::Free);
         self.move_slot(id, Slot::Claiming);
     }
@@ -330,6 +343,11 @@ impl<X: Executor> Conduct<X> {
             Kind::Place { pool } => self.setup.pools[usize::from(pool)].paused,
             _ => false,
         };
+        if !self.meter.is_idle() {
+            let terms = &self.setup.classes[class.0 as usize];
+            let given = Given { micro_vcpu: terms.micro_vcpu, memory: terms.memory.0, paused };
+            self.meter.slot(id, slot, given, &mut self.recorder);
+        }
         // What stays held is not given back and taken again.
         if before == Slot::Free {
             self.count_memory(class, host, 1);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::platform::{self, PoolError};
+use crate::billing::MeterTerms;
 use crate::control::ControlConfig;
 use crate::dist::Dist;
 use crate::provider::Endpoint;
@@ -119,6 +120,8 @@ pub struct Setup {
     pub measures_a_span: bool,
     /// Whether sessions have sub-agents.
     pub have_children: bool,
+    /// What the rate card charges by beside what slots hold.
+    pub meter: MeterTerms,
     /// Seed of all draws.
     pub seed: u64,
     /// Factor by which waited time is compressed.
@@ -263,6 +266,7 @@ impl Setup {
                 .collect(),
             boot_faults: scenario.platform.faults.boot.0,
             restore_faults: scenario.platform.faults.restore.0,
+            meter: MeterTerms::of(scenario),
             seed,
             compression: options.compression,
             sessions: match (options.sessions, available) {

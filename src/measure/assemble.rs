@@ -10,8 +10,11 @@ use super::record::{
 };
 use super::recorder::{TokenUse, Totals};
 use super::scorecard;
-use crate::billing::{Cost, HostLedger, LongTokens, Phases, Rates, TokenLedger, Usage};
-use crate::scenario::types::{Capacity, HostType, Scenario};
+use crate::billing::{
+    ConsumedLedger, Cost, HostLedger, LongTokens, MemoryTerms, MeterTerms, Phases, Rates,
+    RoundedLedger, TokenLedger, Usage,
+};
+use crate::scenario::types::{BillFrom, Capacity, HostType, Rounding, Scenario};
 
 const GIB: f64 = 1_073_741_824.0;
 /// Holdings count vCPUs in millionths.
@@ -143,6 +146,7 @@ fn gauges(replications: &[ReplicationRecord]) -> IndexMap<String, GaugeRecord> {
 
 /// One replication's ledger.
 fn usage(totals: &Totals, scenario: &Scenario, models: &[String]) -> Usage {
+    let metered = MeterTerms::of(scenario);
     let held = |holding| totals.holding(holding).integral();
     let tokens = models.iter().enumerate().map(|(i, name)| {
         let long_rates =
@@ -159,6 +163,7 @@ fn usage(totals: &Totals, scenario: &Scenario, models: &[String]) -> Usage {
         sessions_started: totals.counter(Counter::SessionsStarted) as f64,
         sessions_completed: totals.counter(Counter::SessionsCompleted) as f64,
         turns: totals.counter(Counter::Turns) as f64,
+        tool_calls: totals.counter(Counter::ToolCalls) as f64,
         vcpu_seconds: Phases {
             starting: held(Holding::VcpuStarting) / PER_VCPU,
             turn: held(Holding::VcpuTurn) / PER_VCPU,
@@ -174,6 +179,15 @@ fn usage(totals: &Totals, scenario: &Scenario, models: &[String]) -> Usage {
             pool: held(Holding::MemoryPool) / GIB,
         },
         cpu_seconds_served: totals.cpu_served.seconds(),
+        cpu_seconds_active: totals
+            .cpu_metered
+            .then(|| totals.gauge(Gauge::HostCpuBusy).integral() * Gauge::HostCpuBusy.scale()),
+        sandbox_seconds: metered.slots.then(|| sandbox_seconds(totals)),
+        consumed: metered
+            .memory
+            .filter(|_| totals.memory_metered)
+            .map(|terms| consumed(totals, terms)),
+        rounded: metered.round.map(|(round, from)| rounded(totals, round, from)),
         snapshot_byte_seconds: totals.gauge(Gauge::SnapshotBytes).integral(),
         archived_byte_seconds: totals.gauge(Gauge::SnapshotArchivedBytes).integral(),
         snapshots_put: totals.counter(Counter::Snapshots) as f64,
@@ -182,6 +196,43 @@ fn usage(totals: &Totals, scenario: &Scenario, models: &[String]) -> Usage {
         management_seconds: management_seconds(totals, scenario),
         hosts: hosts(totals, scenario),
         tokens: tokens.collect(),
+    }
+}
+
+fn sandbox_seconds(totals: &Totals) -> Phases {
+    let held = |holding| totals.holding(holding).integral();
+    Phases {
+        starting: held(Holding::SandboxStarting),
+        turn: held(Holding::SandboxTurn),
+        idle: held(Holding::SandboxIdle),
+        pool_starting: held(Holding::SandboxPoolStarting),
+        pool: held(Holding::SandboxPool),
+    }
+}
+
+fn consumed(totals: &Totals, terms: MemoryTerms) -> ConsumedLedger {
+    let above = |holding| totals.holding(holding).integral() / GIB;
+    ConsumedLedger {
+        floor_bytes: terms.floor.0,
+        peak: terms.peak,
+        gib_seconds_above: Phases {
+            turn: above(Holding::ConsumedTurn),
+            idle: above(Holding::ConsumedIdle),
+            ..Phases::default()
+        },
+    }
+}
+
+fn rounded(totals: &Totals, round: Rounding, bill_from: BillFrom) -> RoundedLedger {
+    let phases = |[turn, idle, pool]: [f64; 3]| Phases { turn, idle, pool, ..Phases::default() };
+    let sum = &totals.surplus;
+    RoundedLedger {
+        round,
+        bill_from,
+        holdings: sum.holdings as f64,
+        seconds: phases(sum.seconds),
+        vcpu_seconds: phases(sum.vcpu_seconds),
+        gib_seconds: phases(sum.byte_seconds.map(|bytes| bytes / GIB)),
     }
 }
 

@@ -16,4 +16,5 @@ pub use assemble::RunInput;
 pub use estimate::{Estimate, Spread};
 pub use names::{Counter, Gauge, Holding, HostHolding, Metric};
 pub use pool::metric_record;
-pub use recorder::{Recorder, SeriesPoint, TokenUse, Totals, TurnSample};
+pub use recorder::{Recorder, SeriesPoint, Surplus, SurplusTotals, TokenUse, Totals, TurnSample};
+pub use scorecard::reprice;

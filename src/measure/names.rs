@@ -234,6 +234,20 @@ named! {
         MemoryPoolStarting = "memory_pool_starting",
         /// Memory of ready pool sandboxes.
         MemoryPool = "memory_pool",
+        /// Sandboxes being booted or restored; this and the following where the rate card needs it.
+        SandboxStarting = "sandbox_starting",
+        /// Sandboxes in a turn.
+        SandboxTurn = "sandbox_turn",
+        /// Idle sandboxes.
+        SandboxIdle = "sandbox_idle",
+        /// Pool sandboxes being booted.
+        SandboxPoolStarting = "sandbox_pool_starting",
+        /// Ready pool sandboxes.
+        SandboxPool = "sandbox_pool",
+        /// Memory that sandboxes in a turn consume above the card's floor.
+        ConsumedTurn = "consumed_turn",
+        /// Memory that idle sandboxes consume above it.
+        ConsumedIdle = "consumed_idle",
     }
 }
 

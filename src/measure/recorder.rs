@@ -23,6 +23,32 @@ impl TokenUse {
     }
 }
 
+/// What rounding one holding of a slot up adds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Surplus {
+    /// Seconds for turn, idle and pool.
+    pub seconds: [f64; 3],
+    /// vCPUs that were held.
+    pub vcpu: f64,
+    /// vCPUs that were held in the pool.
+    pub pool_vcpu: f64,
+    /// Memory that was held.
+    pub bytes: f64,
+}
+
+/// What rounding holdings up adds, for turn, idle and pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SurplusTotals {
+    /// Holdings.
+    pub holdings: u64,
+    /// Seconds.
+    pub seconds: [f64; 3],
+    /// vCPU-seconds.
+    pub vcpu_seconds: [f64; 3],
+    /// Byte-seconds.
+    pub byte_seconds: [f64; 3],
+}
+
 /// What one replication, or one live run, measured.
 #[derive(Clone, Debug)]
 pub struct Totals {
@@ -42,6 +68,12 @@ pub struct Totals {
     pub long_tokens: Vec<TokenUse>,
     /// CPU time served to tool calls that ended since the warm-up's end.
     pub cpu_served: Span,
+    /// What rounding holdings up adds that ended since the warm-up's end, or with the measure.
+    pub surplus: SurplusTotals,
+    /// Whether the cores that serve tool calls are in their gauge.
+    pub cpu_metered: bool,
+    /// Whether the memory that tool calls held is in the holdings.
+    pub memory_metered: bool,
     /// Sessions open at the warm-up's end.
     pub in_flight_at_start: u64,
     /// Sessions open at the end.
@@ -98,6 +130,9 @@ impl Recorder {
             tokens: vec![TokenUse::default(); models],
             long_tokens: vec![TokenUse::default(); models],
             cpu_served: Span::ZERO,
+            surplus: SurplusTotals::default(),
+            cpu_metered: false,
+            memory_metered: false,
             in_flight_at_start: 0,
             in_flight_at_end: 0,
             began: Time::ZERO,
@@ -119,6 +154,16 @@ impl Recorder {
     pub fn sample_series(&mut self, from: Time, span: Span) {
         self.sample_every = Some(span);
         self.next_sample = from;
+    }
+
+    /// Whoever executes tells which cores serve tool calls.
+    pub fn meter_cpu(&mut self) {
+        self.totals.cpu_metered = true;
+    }
+
+    /// Whoever executes tells what tool calls hold.
+    pub fn meter_memory(&mut self) {
+        self.totals.memory_metered = true;
     }
 
     /// Also keeps each finished turn.
@@ -226,6 +271,26 @@ impl Recorder {
         if self.measuring {
             self.totals.cpu_served += span;
         }
+    }
+
+    /// A holding of a slot ends and is rounded up.
+    pub fn surplus(&mut self, added: &Surplus) {
+        if !self.measuring {
+            return;
+        }
+        let sum = &mut self.totals.surplus;
+        sum.holdings += 1;
+        for (i, vcpu) in [added.vcpu, added.vcpu, added.pool_vcpu].into_iter().enumerate() {
+            let seconds = added.seconds[i];
+            sum.seconds[i] += seconds;
+            sum.vcpu_seconds[i] += seconds * vcpu;
+            sum.byte_seconds[i] += seconds * added.bytes;
+        }
+    }
+
+    /// The latest instant.
+    pub fn now(&self) -> Time {
+        self.now
     }
 
     /// The measure ends at `at`.

@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 
 use super::interval;
 use super::names::{Counter, Metric};
-use super::record::{ReplicationRecord, Scorecard, ScorecardKey};
-use crate::billing::{Cost, CostIntervals, CostKey, Rates, Usage, price};
+use super::record::{ReplicationRecord, Run, Scorecard, ScorecardKey};
+use crate::billing::{Cost, CostIntervals, CostKey, Rates, Usage, lacks, price};
 use crate::scenario::types::Scenario;
 
 const DAY_SECONDS: f64 = 86_400.0;
@@ -17,6 +17,15 @@ pub(super) fn cost(replications: &[ReplicationRecord], rates: &Rates) -> Cost {
     let each: Vec<Cost> = replications.iter().map(|r| price(&r.usage, rates)).collect();
     cost.ci95 = cost_intervals(replications, &each);
     cost
+}
+
+/// What a record costs at other rates, without a new run.
+///
+/// # Errors
+/// With the quantities that these rates charge by and the run did not record.
+pub fn reprice(run: &Run, rates: &Rates) -> Result<Cost, Vec<String>> {
+    let lacks = lacks(&run.usage, rates);
+    if lacks.is_empty() { Ok(cost(&run.per_replication, rates)) } else { Err(lacks) }
 }
 
 /// Every cost quantity is a ratio of two sums over replications: an amount over their number, `tco`

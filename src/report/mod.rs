@@ -8,6 +8,7 @@
 //! | [`write_results`] | the files of `results/` |
 
 mod chart;
+mod costs;
 mod decisions;
 mod files;
 mod html;
@@ -19,6 +20,7 @@ mod tidy;
 #[cfg(test)]
 mod tests;
 
+pub use costs::cost_tables;
 pub use decisions::{gate_table, model_error_table, plan_table};
 pub use files::{FilesError, Host, Manifest, Record, text as write_text, write_results};
 pub use html::{HtmlError, Part, html};

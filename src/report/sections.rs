@@ -40,6 +40,7 @@ pub fn sections(run: &Run) -> Vec<Table> {
         times(run),
         gauges(run),
         cost(run),
+        super::costs::lines(&run.cost),
         scorecard(run),
         quality(run),
     ];
@@ -251,7 +252,7 @@ fn gauges(run: &Run) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-fn cost(run: &Run) -> Option<Table> {
+pub(super) fn cost(run: &Run) -> Option<Table> {
     let cost = &run.cost;
     if cost.tco == 0.0 {
         return None;

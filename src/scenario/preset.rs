@@ -232,7 +232,6 @@ impl Presets {
     /// Says that there is no such preset, and which there are.
     pub fn unknown(&self, kind: PresetKind, wanted: &str) -> Diagnostic {
         let of_kind: Vec<&Preset> = self.all.iter().filter(|p| p.kind == kind).collect();
-        let ids: Vec<String> = of_kind.iter().map(|p| p.id()).collect();
         let name = wanted.split('@').next().unwrap_or(wanted);
         let same_name =
             of_kind.iter().filter(|p| p.name == name).max_by(|a, b| a.date.cmp(&b.date));
@@ -240,10 +239,15 @@ impl Presets {
             Some(preset) => Some(preset.id()),
             None => closest(name, of_kind.iter().map(|p| p.name.as_str())).map(str::to_owned),
         };
-        let there = if ids.is_empty() {
-            format!("there are no {} presets", kind.name())
-        } else {
-            format!("{} presets: {}", kind.name(), ids.join(", "))
+        let mut there: Vec<String> = match same_name {
+            Some(_) => of_kind.iter().filter(|p| p.name == name).map(|p| p.id()).collect(),
+            None => of_kind.iter().map(|p| p.name.clone()).collect(),
+        };
+        there.dedup();
+        let there = match (there.is_empty(), same_name) {
+            (true, _) => format!("there are no {} presets", kind.name()),
+            (false, Some(_)) => format!("of this name there are: {}", there.join(", ")),
+            (false, None) => format!("{} presets: {}", kind.name(), there.join(", ")),
         };
         let help = match &near {
             Some(near) => format!("did you mean `{near}`? {there}"),

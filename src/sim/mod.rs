@@ -115,6 +115,10 @@ impl Run {
     fn new(setup: &Arc<Setup>, replication: u16, horizon: &Horizon) -> Self {
         let mut conduct = Conduct::new(setup, replication);
         let mut world = World::new(setup, replication);
+        conduct.recorder().meter_cpu();
+        if world.meters_memory() {
+            conduct.recorder().meter_memory();
+        }
         if horizon.keep_log {
             conduct.keep_log();
         }
@@ -169,6 +173,7 @@ impl Run {
                 }
             }
             self.note_cpu(now);
+            self.note_memory(now);
             self.events += 1;
             if self.events.is_multiple_of(EVENTS_PER_LOOK) && self.look(watch, now) {
                 self.end = now;
@@ -187,6 +192,16 @@ impl Run {
             let recorder = self.conduct.recorder();
             recorder.advance(now);
             recorder.shift(Gauge::HostCpuBusy, change);
+        }
+    }
+
+    /// Where the rate card charges what tool calls hold, that changes in the physical parts too.
+    #[inline]
+    fn note_memory(&mut self, now: Time) {
+        if let Some(changes) = self.world.take_memory_changes() {
+            for (id, delta) in changes.drain(..) {
+                self.conduct.note_memory(now, id, delta);
+            }
         }
     }
 

@@ -117,6 +117,8 @@ impl World {
         }
         self.batch(id).memory_held += run.memory;
         self.hosts[host].memory_held += run.memory;
+        let root = self.work.of(id).root;
+        self.note_memory(root, run.memory as i64);
         let due = run.from + run.reach + run.io;
         let timer = if run.cpu.is_zero() {
             self.conduct(due, Rank::Frees, Event::ToolEnded { id, number })
@@ -225,8 +227,9 @@ impl World {
         let last = batch.calls.is_empty();
         self.hosts[host].memory_held -= held;
         self.cpu_change -= run.busy;
+        let root = self.work.of(key.id).root;
+        self.note_memory(root, -(held as i64));
         if last {
-            let root = self.work.of(key.id).root;
             let batch = self.work.of(root).batch.take();
             self.spare.extend(batch);
             self.work.over(root);

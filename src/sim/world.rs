@@ -79,6 +79,8 @@ pub struct World {
     pub(super) drift: (u64, f64),
     /// Change of the busy cores of all hosts since it was last taken, in billionths.
     pub(super) cpu_change: i64,
+    /// Changes of what tool calls hold, by sandbox, since they were last taken; none if nobody asks.
+    pub(super) memory_changes: Option<Vec<(u32, i64)>>,
     pub(super) place_images: bool,
     /// Versions of the agent that have come out.
     pub(super) image_version: u32,
@@ -114,6 +116,7 @@ impl World {
             telemetry_cpu: setup.telemetry_cpu,
             drift: (u64::MAX, 1.0),
             cpu_change: 0,
+            memory_changes: setup.meter.memory.map(|_| Vec::new()),
             place_images: setup.images_placed,
             image_version: 0,
             have_children: setup.have_children,
@@ -171,6 +174,24 @@ impl World {
     /// Change of the busy cores of all hosts since it was last taken, in billionths.
     pub fn take_cpu_change(&mut self) -> i64 {
         std::mem::take(&mut self.cpu_change)
+    }
+
+    /// The tool calls in a sandbox hold so many bytes more, or less.
+    #[inline]
+    pub(super) fn note_memory(&mut self, sandbox: u32, delta: i64) {
+        if let Some(changes) = &mut self.memory_changes {
+            changes.push((sandbox, delta));
+        }
+    }
+
+    /// Whether somebody asks what tool calls hold.
+    pub fn meters_memory(&self) -> bool {
+        self.memory_changes.is_some()
+    }
+
+    /// Changes of what tool calls hold, by sandbox, since they were last taken.
+    pub fn take_memory_changes(&mut self) -> Option<&mut Vec<(u32, i64)>> {
+        self.memory_changes.as_mut().filter(|changes| !changes.is_empty())
     }
 
     /// Whether there are hosts whose cores are shared.

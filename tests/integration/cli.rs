@@ -328,6 +328,53 @@ fn the_gate_tells_a_regression_from_a_pass() {
 }
 
 #[test]
+fn a_saved_run_is_priced_line_by_line_and_at_other_rates() {
+    let bench = Bench::new();
+    let simulate = |out: &str, set: &str| {
+        let args = ["simulate", "small.yaml", "--out", out, "--quiet", "--format", "json"];
+        let output = bench.run(&[&args[..], &["--set", set]].concat());
+        ends_with(&output, 0);
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let cost = |args: &[&str]| {
+        let output = bench.run(&[&["cost", "--quiet", "--format", "json"], args].concat());
+        ends_with(&output, 0);
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let own = simulate("own", "platform.rates=azure");
+    let again = cost(&["own"]);
+    assert_eq!(again["tco"], own["cost"]["tco"]);
+    assert_eq!(again["ci95"], own["cost"]["ci95"]);
+    let lines = again["lines"].as_array().unwrap();
+    let sum: f64 = lines.iter().map(|line| line["amount"].as_f64().unwrap()).sum();
+    assert!((sum / again["tco"].as_f64().unwrap() - 1.0).abs() < 1e-12);
+    let vcpu = lines.iter().find(|l| l["key"] == "platform.rates.compute.vcpu").unwrap();
+    assert_eq!(vcpu["rate"], "$0.0994/h");
+    assert_eq!(vcpu["source"]["preset"]["preset"], "azure@2026-09");
+    assert_eq!(vcpu["source"]["preset"]["date"], "2026-09-15");
+    // Another card on the saved run gives what a new run with it gives: the platform is the same.
+    let elsewhere = cost(&["own/run.json", "--rates", "daytona-rates"]);
+    let simulated = simulate("elsewhere", "platform.rates=daytona-rates");
+    assert_eq!(elsewhere["tco"], simulated["cost"]["tco"]);
+    assert_eq!(elsewhere["ci95"], simulated["cost"]["ci95"]);
+    assert_eq!(elsewhere["lines"], simulated["cost"]["lines"]);
+    // A file of one's own is told with its line.
+    bench.write("mine.yaml", "storage: $0.1/GiB-month\ncompute: {vcpu: $0.05/h}\n");
+    let mine = cost(&["own", "--rates", "mine.yaml"]);
+    let vcpu = mine["lines"].as_array().unwrap().iter().find(|l| l["rate"] == "$0.05/h").unwrap();
+    assert_eq!(vcpu["source"]["file"]["line"], 2);
+    // What the run did not record is not guessed.
+    let refused = bench.run(&["cost", "own", "--rates", "aca-sessions"]);
+    ends_with(&refused, 2);
+    let told = text(&refused.stderr);
+    assert!(told.contains("sandbox time") && told.contains("multiple of 1h"), "{told}");
+    assert!(told.contains("platform.rates=aca-sessions"), "{told}");
+    ends_with(&bench.run(&["cost", "own", "--rates", "e2c-rates"]), 2);
+    let table = text(&bench.run(&["cost", "own", "--quiet"]).stdout);
+    assert!(table.contains("Cost, line by line") && table.contains("Sources"), "{table}");
+}
+
+#[test]
 fn a_plan_finds_the_smallest_that_holds() {
     let bench = Bench::new();
     let boundary = "boundaries={waits: success_rate > 95%}";

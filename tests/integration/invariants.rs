@@ -6,6 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use plimsoll::billing::MeterTerms;
 use plimsoll::control::Effect;
 use plimsoll::measure::record::{Kind, Quality, Run};
 use plimsoll::measure::{Counter, Gauge, Holding, HostHolding, Metric, RunInput, Totals};
@@ -37,6 +38,7 @@ fn check(case: &Case) {
     check_conservation(case, totals);
     check_counts(case, totals);
     check_holdings(case, &scenario, totals);
+    check_metered(&scenario, totals);
     check_hosts(&scenario, totals);
     check_cost(&scenario, totals);
     check_log(case, &outcome);
@@ -162,6 +164,41 @@ fn check_holdings(case: &Case, scenario: &Scenario, totals: &Totals) {
         assert_eq!(sum(&own), running, "{:?}", own[0]);
         assert_eq!(held(own[2]), each * gauge(Gauge::SandboxesIdle), "{:?}", own[2]);
         assert!(sum(&pool) == pooled || (less && sum(&pool) <= pooled), "{:?}", pool[0]);
+    }
+}
+
+/// What only some rate cards charge agrees with the gauges of who holds slots, exactly, and with what
+/// sandboxes are given.
+fn check_metered(scenario: &Scenario, totals: &Totals) {
+    let terms = MeterTerms::of(scenario);
+    let held = |holding| totals.holding(holding).integral_nanos();
+    let gauge = |gauge| totals.gauge(gauge).integral_nanos();
+    if terms.slots {
+        let pool = held(Holding::SandboxPoolStarting) + held(Holding::SandboxPool);
+        let own = [Holding::SandboxStarting, Holding::SandboxTurn, Holding::SandboxIdle].map(held);
+        assert_eq!(pool, gauge(Gauge::SandboxesPool));
+        assert_eq!(own.iter().sum::<i128>() + pool, gauge(Gauge::SandboxesRunning));
+        assert_eq!(own[2], gauge(Gauge::SandboxesIdle));
+    }
+    if let Some(memory) = terms.memory {
+        for (consumed, given) in [
+            (Holding::ConsumedTurn, Holding::MemoryTurn),
+            (Holding::ConsumedIdle, Holding::MemoryIdle),
+        ] {
+            let least = totals.holding(consumed).min().unwrap_or(0);
+            assert!(least >= 0, "{} is {least}", consumed.name());
+            assert!(held(consumed) <= held(given), "more consumed than given: {consumed:?}");
+        }
+        let idle = held(Holding::ConsumedIdle);
+        assert!(memory.peak || idle == 0, "no call runs in an idle sandbox");
+    }
+    let surplus = &totals.surplus;
+    let most = terms.round.map_or(0.0, |(round, _)| round.to.seconds().max(round.min.seconds()));
+    let sum: f64 = surplus.seconds.iter().sum();
+    assert!((0.0..=most * surplus.holdings as f64 + 1e-6).contains(&sum), "{surplus:?}");
+    let made = totals.counter(Counter::SandboxesMade);
+    if terms.round.is_some() && totals.began.nanos() == 0 {
+        assert!(surplus.holdings <= made, "{} holdings of {made} sandboxes", surplus.holdings);
     }
 }
 
@@ -307,6 +344,8 @@ fn check_end(case: &Case, outcome: &Outcome) {
             Holding::VcpuPoolStarting,
             Holding::MemoryPool,
             Holding::MemoryPoolStarting,
+            Holding::SandboxPool,
+            Holding::SandboxPoolStarting,
         ];
         for holding in Holding::ALL.iter().filter(|holding| !pools.contains(holding)) {
             assert_eq!(totals.holding(*holding).value(), 0, "{holding:?} when all have closed");

@@ -156,6 +156,11 @@ pub struct Ran {
 impl Ran {
     /// What the scenario's rates make of it.
     pub fn cost(&self) -> Cost {
+        self.record().cost
+    }
+
+    /// Its record.
+    pub fn record(&self) -> Run {
         let models: Vec<String> = self.scenario.models.keys().cloned().collect();
         Run::assemble(RunInput {
             kind: Kind::Simulated,
@@ -166,7 +171,6 @@ impl Ran {
             replications: std::slice::from_ref(&self.totals),
             quality: Quality::default(),
         })
-        .cost
     }
 
     /// Busy cores over time.

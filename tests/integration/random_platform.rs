@@ -274,12 +274,34 @@ impl Extra {
         if let Some(quota) = self.store.quota_mb {
             write!(text, ", storage_quota: {quota}MB").unwrap();
         }
-        text.push_str(
-            ", rates: {compute: {vcpu: $0.1/h, memory: $0.01/GiB-h, session: $0.01, \
-             bill_from: create}, storage: $0.1/GiB-month, archive: $0.01/GiB-month, \
-             storage_requests: {put: $0.001, get: $0.0001}, platform_fee: $30/month}",
-        );
+        write!(
+            text,
+            ", rates: {{compute: {}, storage: $0.1/GiB-month, archive: $0.01/GiB-month, \
+             storage_requests: {{put: $0.001, get: $0.0001}}, platform_fee: $30/month}}",
+            self.compute_rates()
+        )
+        .unwrap();
         text
+    }
+
+    /// A rate card of each shape, by a number that is random anyway.
+    fn compute_rates(&self) -> &'static str {
+        match self.tool_mib % 5 {
+            0 => "{vcpu: $0.1/h, memory: $0.01/GiB-h, session: $0.01, bill_from: create}",
+            1 => {
+                "{shape: active-cpu-provisioned-memory, vcpu: $0.1/h, memory: $0.01/GiB-h, \
+                  round: {to: 10ms}, free: {vcpu_seconds: 20000, gib_seconds: 9000}}"
+            }
+            2 => {
+                "{shape: active-cpu-consumed-memory, vcpu: $0.1/h, memory: $0.01/GiB-h, \
+                  memory_floor: 3MiB, round: {to: 7s, min: 20s}}"
+            }
+            3 => {
+                "{shape: active-cpu-consumed-memory, vcpu: $0.1/h, memory: $0.01/GiB-h, \
+                  memory_floor: 1MiB, memory_level: peak, bill_from: create, bill_idle: none}"
+            }
+            _ => "{shape: session, session: $0.1/h, bill_from: create, round: {to: 1h}}",
+        }
     }
 
     fn pool(&self, pool: &Pool) -> String {

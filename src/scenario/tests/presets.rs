@@ -7,8 +7,8 @@ use crate::scenario::preset_files::FILES;
 use crate::scenario::source::Sources;
 use crate::scenario::{Preset, PresetKind, Presets};
 use crate::units::{
-    Bandwidth, Bytes, Limit, PricePerByteTime, PricePerTime, PricePerToken, Quantity, Rate, Ratio,
-    Span, Tokens,
+    Bandwidth, Bytes, Limit, PricePerByte, PricePerByteTime, PricePerCall, PricePerTime,
+    PricePerToken, Quantity, Rate, Ratio, Span, Tokens,
 };
 
 #[test]
@@ -34,6 +34,20 @@ fn files_are_named_after_what_is_in_them() {
         assert_eq!(*path, format!("{}/{}.yaml", preset.kind.folder(), preset.id()));
         assert!(preset.description.len() > 40, "{path} says what it is");
     }
+}
+
+/// Origins and `show preset` go by `name@date` alone.
+#[test]
+fn no_two_presets_have_the_same_name() {
+    let mut ids: Vec<String> = Presets::embedded().iter().map(Preset::id).collect();
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+    let kinds: BTreeSet<(String, PresetKind)> =
+        Presets::embedded().iter().map(|p| (p.name.clone(), p.kind)).collect();
+    let names: BTreeSet<&String> = kinds.iter().map(|(name, _)| name).collect();
+    assert_eq!(names.len(), kinds.len(), "a name is of one kind: {kinds:?}");
 }
 
 /// A number, with or without unit or price mark.
@@ -64,7 +78,7 @@ fn is_quantity(text: &str) -> bool {
     fn reads<Q: Quantity>(text: &str) -> bool {
         Q::parse(text).is_ok()
     }
-    let readers: [fn(&str) -> bool; 10] = [
+    let readers: [fn(&str) -> bool; 12] = [
         reads::<Span>,
         reads::<Bytes>,
         reads::<Tokens>,
@@ -75,8 +89,12 @@ fn is_quantity(text: &str) -> bool {
         reads::<PricePerTime>,
         reads::<PricePerByteTime>,
         reads::<PricePerToken>,
+        reads::<PricePerCall>,
+        reads::<PricePerByte>,
     ];
-    readers.iter().any(|reads| reads(text))
+    // The logarithm of a median may be below zero.
+    let size = text.strip_prefix('-').filter(|rest| rest.parse::<f64>().is_ok()).unwrap_or(text);
+    readers.iter().any(|reads| reads(size))
 }
 
 #[test]

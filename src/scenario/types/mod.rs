@@ -16,7 +16,10 @@ pub use model::{
     Latency, LongContextRates, Model, ModelFormula, ModelRates, PromptCache, Quota, Retries,
 };
 pub use platform::*;
-pub use rates::{BillFrom, BillIdle, ComputeRates, ComputeShape, RateCard, RequestRates};
+pub use rates::{
+    BillFrom, BillIdle, ComputeRates, ComputeShape, EgressRates, FreeGrant, IdleRates,
+    InvocationRates, MemoryLevel, RateCard, RequestRates, Rounding, SessionPrice,
+};
 pub use workload::{
     Arrivals, Class, Load, Profile, Sandbox, SubAgentDemand, SubAgents, TokenDemand, ToolDemand,
     Trace, TraceFormat, TraceOrder, TraceTiming, TraceTurns, WeekProfile, Workload,
