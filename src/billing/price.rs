@@ -108,7 +108,9 @@ pub fn price(usage: &Usage, rates: &Rates) -> Cost {
 /// Quantities that these rates charge by and the ledger was recorded without: the cost would be
 /// wrong.
 pub fn lacks(usage: &Usage, rates: &Rates) -> Vec<String> {
-    compute::lacks(usage, &rates.platform.compute)
+    let mut lacks = compute::lacks(usage, &rates.platform.compute);
+    lacks.extend(tokens::lacks(usage, &rates.models));
+    lacks
 }
 
 /// Stored and archived snapshots, and requests to their store.

@@ -19,7 +19,10 @@ pub(super) fn rates(platform: &str, models: &[(&str, &str)]) -> Rates {
 }
 
 fn tokens(name: &str, input: f64, cached: f64, output: f64) -> IndexMap<String, TokenLedger> {
-    IndexMap::from([(name.to_owned(), TokenLedger { input, cached, output, long: None })])
+    IndexMap::from([(
+        name.to_owned(),
+        TokenLedger { input, cached, output, written: None, long: None },
+    )])
 }
 
 #[track_caller]
@@ -142,8 +145,9 @@ fn cached_tokens_cost_as_uncached_ones_unless_said_otherwise() {
 fn calls_with_a_long_prompt_have_their_own_prices() {
     // Short: 300K uncached × $1, 100K cached × $0.1, 30K output × $10: 0.3 + 0.01 + 0.3 = 0.61.
     // Long: 500K uncached × $2, 100K cached × $0.2, 20K output × $15: 1 + 0.02 + 0.3 = 1.32.
-    let long = LongTokens { above: 272_000, input: 6e5, cached: 1e5, output: 2e4 };
-    let ledger = TokenLedger { input: 1e6, cached: 2e5, output: 5e4, long: Some(long) };
+    let long = LongTokens { above: 272_000, input: 6e5, cached: 1e5, output: 2e4, written: 0.0 };
+    let ledger =
+        TokenLedger { input: 1e6, cached: 2e5, output: 5e4, written: None, long: Some(long) };
     let usage = Usage { tokens: IndexMap::from([("m".to_owned(), ledger)]), ..Usage::default() };
     let card = |above: &str| {
         let base = "input: $1/Mtok, cached: $0.1/Mtok, output: $10/Mtok";
@@ -247,7 +251,10 @@ fn the_mean_ledger_is_the_mean_of_each_quantity() {
     let mean = Usage::mean([&turn(10.0, 3.0), &other]);
     assert_eq!(mean.vcpu_seconds.turn, 20.0);
     assert_eq!(mean.gib_seconds.turn, 2.0);
-    assert_eq!(mean.tokens["m"], TokenLedger { input: 2.0, cached: 1.0, output: 3.0, long: None });
+    assert_eq!(
+        mean.tokens["m"],
+        TokenLedger { input: 2.0, cached: 1.0, output: 3.0, written: None, long: None }
+    );
     assert_eq!(Usage::mean([]), Usage::default());
 }
 
@@ -266,7 +273,9 @@ fn any_usage() -> impl Strategy<Value = Usage> {
             input,
             cached: input * share,
             output,
+            written: None,
             long: Some(LongTokens {
+                written: 0.0,
                 above: 1000,
                 input: input * 0.5,
                 cached: input * share * 0.5,

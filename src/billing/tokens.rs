@@ -1,54 +1,83 @@
 //! What tokens cost.
 
 use super::line::{Part, Price, Sheet};
-use super::usage::{TokenLedger, Usage};
-use crate::scenario::types::{LongContextRates, ModelRates};
+use super::usage::{LongTokens, TokenLedger, Usage};
+use crate::scenario::types::ModelRates;
 use crate::units::{PricePerToken, Quantity};
 
-/// Adds the lines of a model's tokens.
+/// Tokens by what they cost, in the order of [`KINDS`].
+type Amounts = [f64; 4];
+
+/// Part, key of the price, and words.
+const KINDS: [(Part, &str, &str); 4] = [
+    (Part::TokensInput, "input", "uncached prompt tokens"),
+    (Part::TokensInput, "cache_write", "prompt tokens written to the cache"),
+    (Part::TokensCached, "cached", "cached prompt tokens"),
+    (Part::TokensOutput, "output", "output tokens"),
+];
+
+/// Adds the lines of a model's tokens. Where the card has a price for writing to the cache, what served
+/// calls wrote costs that; all else uncached costs the price of input.
 pub(super) fn lines(model: &str, used: &TokenLedger, card: &ModelRates, sheet: &mut Sheet) {
-    let cached = card.cached.unwrap_or(card.input);
-    let usual = [card.input, cached, card.output];
+    let whole = LongTokens {
+        above: 0,
+        input: used.input,
+        cached: used.cached,
+        output: used.output,
+        written: used.written.unwrap_or(0.0),
+    };
+    let prices = [Some(card.input), card.cache_write, card.cached, Some(card.output)];
     let (long, long_card) = match (&used.long, &card.long_context) {
         (Some(long), Some(long_card)) if long.above == long_card.above.0 => (*long, long_card),
-        _ => {
-            let amounts = [used.input - used.cached, used.cached, used.output];
-            return kinds(model, "rates", "", amounts, usual, sheet);
-        }
+        _ => return kinds(model, "rates", "", amounts(whole, card.cache_write), prices, sheet),
     };
-    let (input, cached) = (used.input - long.input, used.cached - long.cached);
-    let amounts = [input - cached, cached, used.output - long.output];
-    kinds(model, "rates", "", amounts, usual, sheet);
-    let amounts = [long.input - long.cached, long.cached, long.output];
+    let usual = LongTokens {
+        above: 0,
+        input: whole.input - long.input,
+        cached: whole.cached - long.cached,
+        output: whole.output - long.output,
+        written: whole.written - long.written,
+    };
+    kinds(model, "rates", "", amounts(usual, card.cache_write), prices, sheet);
+    let prices =
+        [Some(long_card.input), long_card.cache_write, long_card.cached, Some(long_card.output)];
     let note = format!(", prompt above {}", long_card.above);
-    kinds(model, "rates.long_context", &note, amounts, long_prices(long_card), sheet);
+    let amounts = amounts(long, long_card.cache_write);
+    kinds(model, "rates.long_context", &note, amounts, prices, sheet);
 }
 
-fn long_prices(card: &LongContextRates) -> [PricePerToken; 3] {
-    [card.input, card.cached.unwrap_or(card.input), card.output]
+fn amounts(used: LongTokens, cache_write: Option<PricePerToken>) -> Amounts {
+    let written = if cache_write.is_some() { used.written } else { 0.0 };
+    [used.input - used.cached - written, written, used.cached, used.output]
 }
 
-/// Lines of uncached prompt, cached prompt and output tokens.
+/// A line of each kind; what has no price of its own costs as input.
 fn kinds(
     model: &str,
     below: &str,
     note: &str,
-    amounts: [f64; 3],
-    prices: [PricePerToken; 3],
+    amounts: Amounts,
+    prices: [Option<PricePerToken>; 4],
     sheet: &mut Sheet,
 ) {
-    let kinds = [
-        (Part::TokensInput, "input", "uncached prompt tokens"),
-        (Part::TokensCached, "cached", "cached prompt tokens"),
-        (Part::TokensOutput, "output", "output tokens"),
-    ];
+    let input = prices[0].unwrap_or_default();
     for ((part, key, what), (amount, price)) in
-        kinds.into_iter().zip(amounts.into_iter().zip(prices))
+        KINDS.into_iter().zip(amounts.into_iter().zip(prices))
     {
         let key = format!("models.{model}.{below}.{key}");
+        let price = price.unwrap_or(input);
         let price = Price::new(key, price, "Mtok", (price.base(), 1e6));
         sheet.add(part, format!("{what} of {model}{note}"), amount, &price, "by the token");
     }
+}
+
+/// What the cards charge apart and the ledger was recorded without.
+pub(super) fn lacks(usage: &Usage, models: &indexmap::IndexMap<String, ModelRates>) -> Vec<String> {
+    let written = |model: &str| models.get(model).is_some_and(|card| card.cache_write.is_some());
+    let found = usage.tokens.iter().filter(|(model, used)| {
+        written(model) && used.written.is_none() && used.input > used.cached
+    });
+    found.map(|(model, _)| format!("tokens written to the cache of {model}")).collect()
 }
 
 /// Models that were used without a price, or at a length of prompt that the run did not count.

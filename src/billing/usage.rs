@@ -67,6 +67,10 @@ pub struct TokenLedger {
     pub cached: f64,
     /// Output tokens.
     pub output: f64,
+    /// The part of the uncached input that served calls wrote to a prompt cache, where the run told it
+    /// apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<f64>,
     /// The part of all these in calls with a long prompt, where the run told them apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long: Option<LongTokens>,
@@ -83,6 +87,9 @@ pub struct LongTokens {
     pub cached: f64,
     /// Output tokens.
     pub output: f64,
+    /// The part of the uncached input that served calls wrote to a prompt cache.
+    #[serde(default)]
+    pub written: f64,
 }
 
 impl TokenLedger {
@@ -90,12 +97,16 @@ impl TokenLedger {
         self.input += other.input;
         self.cached += other.cached;
         self.output += other.output;
+        if let Some(written) = other.written {
+            *self.written.get_or_insert(0.0) += written;
+        }
         if let Some(more) = other.long {
             let long =
                 self.long.get_or_insert(LongTokens { above: more.above, ..LongTokens::default() });
             long.input += more.input;
             long.cached += more.cached;
             long.output += more.output;
+            long.written += more.written;
         }
     }
 
@@ -103,10 +114,14 @@ impl TokenLedger {
         self.input /= n;
         self.cached /= n;
         self.output /= n;
+        if let Some(written) = &mut self.written {
+            *written /= n;
+        }
         if let Some(long) = &mut self.long {
             long.input /= n;
             long.cached /= n;
             long.output /= n;
+            long.written /= n;
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Models: latency, limits, prices.
 
-use super::{Findings, path};
+use super::{Findings, path, percent};
 use crate::scenario::source::Path;
-use crate::scenario::types::{Class, DEFAULT_NAME, Latency, Model, TraceFormat};
+use crate::scenario::types::{Class, DEFAULT_NAME, Efficiency, Latency, Model, TraceFormat};
 use crate::units::Span;
 
 /// What limits per minute are counted on.
@@ -21,6 +21,7 @@ pub(super) fn check(findings: &mut Findings<'_>) {
         quota(findings, &place.key("quota"), model);
         retries(findings, &place.key("retries"), model);
         long_context(findings, &place, model);
+        efficiency(findings, &place, model);
         callers(findings, name, model);
     }
 }
@@ -97,6 +98,43 @@ fn long_context(findings: &mut Findings<'_>, place: &Path, model: &Model) {
         let found = at.warning("no-effect", &above, message);
         let found = at.with(found, place.key("context_window"), "the longest prompt");
         findings.push(found.help("lower `above`, or remove `long_context`"));
+    }
+}
+
+/// A claim of efficiency has something to change, and says where it comes from.
+fn efficiency(findings: &mut Findings<'_>, place: &Path, model: &Model) {
+    let (at, claim) = (findings.at, &model.efficiency);
+    if *claim == Efficiency::default() {
+        return;
+    }
+    let place = &place.key("efficiency");
+    if findings.trace().is_some() {
+        let message = "the sessions of a trace are as they were recorded";
+        let found = at.error("efficiency", place, message);
+        let found = at.with(found, "workload.trace", "recorded sessions");
+        findings.push(found.help("remove `efficiency`, or describe the workload by distributions"));
+        return;
+    }
+    let errors = model.error_rate.0 * claim.error_rate.factor();
+    let error_rate = place.key("error_rate");
+    if claim.error_rate.0 != 0.0 && model.error_rate.0 == 0.0 {
+        let message = "there are no errors to change: the model has no `error_rate`";
+        let found = at.error("efficiency", &error_rate, message);
+        findings.push(found.help("give the model an `error_rate`, such as `1%`"));
+    } else if errors > 1.0 {
+        let message = format!("{} of the attempts would fail", percent(errors));
+        let found = at.error("efficiency", &error_rate, message);
+        findings.push(found.help("lower it, or the model's `error_rate`"));
+    }
+    if claim.extra_steps.0 < 0.0 {
+        let message = "`extra_steps` adds steps: it is not below 0";
+        let found = at.error("efficiency", place.key("extra_steps"), message);
+        findings.push(found.help("write the class's `steps` smaller instead"));
+    }
+    if claim.source.is_none() {
+        let message = "the figures of `efficiency` are assumed: they have no `source`";
+        let found = at.warning("assumed", place, message);
+        findings.push(found.help("say where they come from: `source: …`"));
     }
 }
 

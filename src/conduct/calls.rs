@@ -67,7 +67,9 @@ impl<X: Executor> Conduct<X> {
         self.endpoints[model].ended();
         let output = if failed { 0 } else { agent.session.output() };
         let long = self.setup.long_above[model].is_some_and(|above| call.prompt > above);
-        let used = TokenUse { input: call.prompt, cached: call.cached, output };
+        let writes = !failed && self.demand.terms[model].cache_lifetime.is_some();
+        let written = if writes { call.prompt - call.cached } else { 0 };
+        let used = TokenUse { input: call.prompt, cached: call.cached, output, written };
         self.recorder.tokens(model, used, long);
         let want = if failed {
             self.recorder.count(Counter::ModelErrors, 1);

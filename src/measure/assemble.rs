@@ -152,10 +152,16 @@ fn usage(totals: &Totals, scenario: &Scenario, models: &[String]) -> Usage {
         let long_rates =
             scenario.models.get(name).and_then(|model| model.rates.long_context.as_ref());
         let long = long_rates.map(|rates| long_tokens(rates.above.0, totals.long_tokens[i]));
-        let TokenUse { input, cached, output } = totals.tokens[i];
+        let TokenUse { input, cached, output, written } = totals.tokens[i];
         (
             name.clone(),
-            TokenLedger { input: input as f64, cached: cached as f64, output: output as f64, long },
+            TokenLedger {
+                input: input as f64,
+                cached: cached as f64,
+                output: output as f64,
+                written: Some(written as f64),
+                long,
+            },
         )
     });
     Usage {
@@ -290,6 +296,7 @@ fn long_tokens(above: u64, used: TokenUse) -> LongTokens {
         input: used.input as f64,
         cached: used.cached as f64,
         output: used.output as f64,
+        written: used.written as f64,
     }
 }
 

@@ -13,6 +13,8 @@ pub struct TokenUse {
     pub cached: u64,
     /// Output tokens.
     pub output: u64,
+    /// Prompt tokens that served calls wrote to the prompt cache.
+    pub written: u64,
 }
 
 impl TokenUse {
@@ -20,6 +22,7 @@ impl TokenUse {
         self.input += other.input;
         self.cached += other.cached;
         self.output += other.output;
+        self.written += other.written;
     }
 }
 

@@ -51,7 +51,7 @@ fn totals(turn: Span) -> Totals {
     recorder.count(Counter::ModelCalls, 1);
     recorder.count(Counter::ModelAttempts, 2);
     recorder.count(Counter::ModelErrors, 1);
-    recorder.tokens(0, TokenUse { input: 1000, cached: 200, output: 100 }, false);
+    recorder.tokens(0, TokenUse { input: 1000, cached: 200, output: 100, written: 800 }, false);
     recorder.advance(at(40));
     recorder.turn(0, turn, turn);
     recorder.cpu_served(Span::from_secs(4));

@@ -75,7 +75,7 @@ impl Endpoint {
                     per_output: formula.per_output.seconds(),
                 }),
             },
-            error_rate: model.error_rate.0,
+            error_rate: (model.error_rate.0 * model.efficiency.error_rate.factor()).min(1.0),
             compression,
             seed,
             replication,

@@ -51,6 +51,8 @@ pub enum Purpose {
     Children = 0x13,
     /// Which recorded session a plan is taken from. `index` 0.
     Resample = 0x14,
+    /// Whether a turn has one step more where a model needs more of them. `index`: the turn.
+    ExtraSteps = 0x15,
     /// Spare, for demand that is to come.
     DemandSpare0 = 0x3e,
     /// Spare, for demand that is to come.
@@ -147,6 +149,7 @@ mod tests {
             ToolKind,
             Children,
             Resample,
+            ExtraSteps,
         ];
         for (expected, purpose) in demand.into_iter().enumerate() {
             assert_eq!(purpose as usize, expected, "{purpose:?}");

@@ -1,4 +1,4 @@
-//! Bytes, tokens, counts, cores and ratios.
+//! Bytes, tokens, counts, cores, ratios and changes.
 
 use std::fmt;
 use std::ops::{Add, AddAssign};
@@ -25,6 +25,17 @@ pub struct Cores(pub f64);
 /// A share or factor: `12%` or `0.12`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Ratio(pub f64);
+
+/// A relative change: `-40%`, `+5%` or `-0.4`. Never below −100 %.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Change(pub f64);
+
+impl Change {
+    /// What something is multiplied by.
+    pub fn factor(self) -> f64 {
+        1.0 + self.0
+    }
+}
 
 /// A whole number that may be `unlimited`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -211,6 +222,38 @@ impl Quantity for Ratio {
 }
 quantity_serde!(Ratio);
 
+impl Quantity for Change {
+    const NAME: &'static str = "change";
+    const EXAMPLE: &'static str = "`-40%`, `+5%`, `-0.4`";
+    const BARE_UNIT: &'static str = "%";
+    const BARE_ALLOWED: bool = true;
+
+    fn parse(text: &str) -> Result<Self, UnitError> {
+        let (number, unit) =
+            parse::leading_number(text.trim()).ok_or_else(|| UnitError::expected::<Self>(text))?;
+        let change = match unit.trim() {
+            "" => number,
+            "%" => number / 100.0,
+            unit => return Err(UnitError::unknown_unit::<Self>(text, unit)),
+        };
+        if change < -1.0 {
+            let message =
+                format!("the change `{text}` leaves less than nothing: expected -100% or more");
+            return Err(UnitError { message, suggestion: None });
+        }
+        Ok(Change(change))
+    }
+
+    fn base(self) -> f64 {
+        self.0
+    }
+
+    fn from_base(base: f64) -> Self {
+        Change(base.max(-1.0))
+    }
+}
+quantity_serde!(Change);
+
 impl Quantity for Limit {
     const NAME: &'static str = "limit";
     const EXAMPLE: &'static str = "`1500`, `80M`, `unlimited`";
@@ -284,6 +327,12 @@ impl fmt::Display for Count {
 impl fmt::Display for Cores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:+}%", self.0 * 100.0)
     }
 }
 

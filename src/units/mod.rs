@@ -8,7 +8,7 @@ pub(crate) mod quantity;
 mod rate;
 mod time;
 
-pub use amount::{Bytes, Cores, Count, Limit, Ratio, Tokens};
+pub use amount::{Bytes, Change, Cores, Count, Limit, Ratio, Tokens};
 pub use money::{Money, PricePerByte, PricePerByteTime, PricePerCall, PricePerTime, PricePerToken};
 pub use parse::UnitError;
 pub use quantity::Quantity;

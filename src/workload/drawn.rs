@@ -135,6 +135,11 @@ impl DrawnPlans {
         drawn.think.sample(&mut self.draws(replication, session, Purpose::Think, turn))
     }
 
+    /// The model that sessions of a class call.
+    pub fn model_of(&self, class: ClassId) -> ModelId {
+        self.classes[usize::from(class.0)].model
+    }
+
     /// Steps of a turn.
     pub fn steps(&self, replication: u16, session: u64, class: ClassId, turn: u32) -> u32 {
         let drawn = &self.classes[usize::from(class.0)];

@@ -6,4 +6,5 @@ pub mod length;
 pub mod plan;
 pub mod profile;
 pub mod session;
+mod terms;
 pub mod trace;

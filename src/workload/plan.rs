@@ -162,6 +162,14 @@ impl Plans {
         }
     }
 
+    /// The model that sessions of a class call; `None` where each call names its own.
+    pub fn model_of(&self, class: ClassId) -> Option<ModelId> {
+        match self {
+            Plans::Drawn(drawn) => Some(drawn.model_of(class)),
+            Plans::Recorded(_) => None,
+        }
+    }
+
     /// Steps in turn `turn`.
     pub fn steps(&self, replication: u16, index: u64, class: ClassId, turn: u32) -> u32 {
         match self {

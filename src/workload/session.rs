@@ -3,41 +3,11 @@
 //! It holds token context, prompt cache and retries. Like the control machine it is pure: each
 //! call carries its instant, and what is wanted is returned, never done.
 
+pub use super::terms::CallTerms;
+
 use super::plan::{ClassId, End, ModelId, Outline, Plans, StepAt, ToolPlan};
 use crate::random::{Draws, Purpose};
-use crate::scenario::types::{Model, PromptCache};
 use crate::units::{Span, Time};
-
-/// What a session needs to know of a model to call it.
-#[derive(Clone, Debug, Default)]
-pub struct CallTerms {
-    /// Longest prompt.
-    pub context_window: Option<u64>,
-    /// How long a prompt stays cached after a call's end; `None` for no cache.
-    pub cache_lifetime: Option<Span>,
-    /// Retries before the session fails.
-    pub max_retries: u32,
-    /// First backoff.
-    pub backoff_base: Span,
-    /// Longest backoff.
-    pub backoff_cap: Span,
-}
-
-impl CallTerms {
-    /// The terms of a model, with every waited time divided by `compression`.
-    pub fn new(model: &Model, compression: f64) -> Self {
-        CallTerms {
-            context_window: model.context_window.map(|w| w.0),
-            cache_lifetime: match model.prompt_cache {
-                PromptCache::None => None,
-                PromptCache::Lifetime(lifetime) => Some(lifetime.compressed(compression)),
-            },
-            max_retries: model.retries.max,
-            backoff_base: model.retries.base.compressed(compression),
-            backoff_cap: model.retries.cap.compressed(compression),
-        }
-    }
-}
 
 /// What every session of a replication shares.
 #[derive(Clone, Debug)]
@@ -244,7 +214,7 @@ impl Session {
             return Want::Proceed;
         }
         self.step = 0;
-        self.steps = demand.plans.steps(demand.replication, self.index, self.class, self.turn);
+        self.steps = self.steps_of_turn(demand);
         if self.steps == 0 {
             return self.end_turn(demand);
         }
@@ -261,8 +231,11 @@ impl Session {
                 self.phase = Phase::Calling;
                 self.attempt = 0;
                 self.model = call.model.0;
-                self.whole = call.context.unwrap_or(self.context + call.input);
-                self.output = call.output;
+                let terms = &demand.terms[usize::from(self.model)];
+                // What the first call of a turn brings is of people's making.
+                let input = if self.step == 0 { call.input } else { terms.tokens(call.input) };
+                self.whole = call.context.unwrap_or(self.context + input);
+                self.output = terms.tokens(call.output);
                 Want::Call
             }
             Phase::ToolsDue => {
@@ -356,6 +329,21 @@ impl Session {
     /// Output tokens of the call under way.
     pub fn output(&self) -> u64 {
         self.output
+    }
+
+    /// Steps of the turn that begins: those of the plan and, where its model needs more, a share more,
+    /// which is exact on average.
+    fn steps_of_turn(&self, demand: &Demand) -> u32 {
+        let steps = demand.plans.steps(demand.replication, self.index, self.class, self.turn);
+        let model = demand.plans.model_of(self.class);
+        let more = model.map_or(0.0, |model| demand.terms[usize::from(model.0)].extra_steps.0);
+        if more == 0.0 {
+            return steps;
+        }
+        let (seed, replication) = (demand.seed, demand.replication);
+        let purpose = Purpose::ExtraSteps;
+        let u = Draws::new(seed, replication, self.session, purpose, self.turn).uniform();
+        steps + (f64::from(steps) * more + u) as u32
     }
 
     fn at(&self) -> StepAt {

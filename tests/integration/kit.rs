@@ -153,6 +153,12 @@ pub struct Ran {
     scenario: Scenario,
 }
 
+/// A scenario of drawn sessions, its one replication run.
+pub fn ran(scenario: Scenario) -> Ran {
+    let outcome = outcomes(&scenario, None).swap_remove(0);
+    Ran { finish: outcome.finish, totals: outcome.totals, scenario }
+}
+
 impl Ran {
     /// What the scenario's rates make of it.
     pub fn cost(&self) -> Cost {

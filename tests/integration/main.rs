@@ -7,6 +7,7 @@ mod closed_forms;
 mod costs;
 mod determinism;
 mod drive_process;
+mod efficiency;
 mod faults;
 mod fleet;
 mod floors;

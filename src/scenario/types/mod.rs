@@ -2,6 +2,7 @@
 //! every error keeps its line and column.
 
 mod boundary;
+mod efficiency;
 mod experiment;
 mod model;
 mod platform;
@@ -9,6 +10,7 @@ mod rates;
 mod workload;
 
 pub use boundary::{Boundary, BoundarySpec, Expect, StageName};
+pub use efficiency::Efficiency;
 pub use experiment::{
     Experiment, Live, Looks, Measure, Replications, RuntimeName, Start, Target, Until, Warmup,
 };

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::efficiency::Efficiency;
 use super::is_default;
 use crate::dist::Dist;
 use crate::units::{Limit, PerToken, PricePerToken, Ratio, Span, Tokens};
@@ -30,6 +31,9 @@ pub struct Model {
     /// What tokens cost.
     #[serde(skip_serializing_if = "is_default")]
     pub rates: ModelRates,
+    /// How much fewer tokens it needs than the workload says, and what that does to quality.
+    #[serde(skip_serializing_if = "is_default")]
+    pub efficiency: Efficiency,
 }
 
 /// How long a model call takes.
@@ -131,6 +135,10 @@ pub struct ModelRates {
     /// Cached prompt tokens; by default as uncached ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached: Option<PricePerToken>,
+    /// Prompt tokens that a served call writes to the prompt cache, which are its uncached ones; by
+    /// default as uncached ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<PricePerToken>,
     /// Output tokens.
     pub output: PricePerToken,
     /// Dearer prices of calls with a long prompt.
@@ -149,6 +157,9 @@ pub struct LongContextRates {
     /// Cached prompt tokens; by default as uncached ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<PricePerToken>,
+    /// Prompt tokens that a served call writes to the prompt cache; by default as uncached ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<PricePerToken>,
     /// Output tokens.
     pub output: PricePerToken,
 }
