@@ -12,6 +12,8 @@ pub struct Expr {
     pub text: String,
     /// What is compared.
     pub quantity: Quantity,
+    /// Its relative change against the baseline is compared, not itself: `tco.change`.
+    pub change: bool,
     /// How.
     pub comparison: Comparison,
     /// With what, in the record's base unit (seconds, bytes, money, plain).
@@ -70,7 +72,15 @@ impl Comparison {
     }
 }
 
+/// What stands behind a quantity for its change against the baseline.
+const CHANGE: &str = ".change";
+
 impl Expr {
+    /// What the compared value is measured in.
+    pub fn unit(&self) -> Unit {
+        if self.change { Unit::Change } else { self.quantity.unit() }
+    }
+
     /// Reads an expression.
     pub fn parse(text: &str) -> Result<Self, ExprError> {
         let path_from = text.len() - text.trim_start().len();
@@ -84,14 +94,16 @@ impl Expr {
         if path.starts_with(|c: char| c.is_ascii_digit()) {
             return Err(value_first(text, path_from));
         }
-        let quantity = Quantity::parse(path).map_err(|error| ExprError {
-            suggestion: error.suggestion.map(|whole| replace_within(path, &error.at, &whole)),
+        let (name, change) = path.strip_suffix(CHANGE).map_or((path, false), |name| (name, true));
+        let quantity = Quantity::parse(name).map_err(|error| ExprError {
+            suggestion: error.suggestion.map(|whole| replace_within(name, &error.at, &whole)),
             at: path_from + error.at.start..path_from + error.at.end,
             message: error.message,
         })?;
         let (comparison, after) = comparison(text, after_path)?;
-        let threshold = threshold(text, after, quantity, path)?;
-        Ok(Expr { text: text.to_owned(), quantity, comparison, threshold })
+        let unit = if change { Unit::Change } else { quantity.unit() };
+        let threshold = threshold(text, after, unit, path)?;
+        Ok(Expr { text: text.to_owned(), quantity, change, comparison, threshold })
     }
 }
 
@@ -187,11 +199,10 @@ fn no_comparison(
 }
 
 /// Reads the value behind the operator.
-fn threshold(text: &str, from: usize, quantity: Quantity, path: &str) -> Result<f64, ExprError> {
+fn threshold(text: &str, from: usize, unit: Unit, path: &str) -> Result<f64, ExprError> {
     let value = text[from..].trim();
     let at = text.len() - text[from..].trim_start().len();
     let range = at..at + value.len();
-    let unit = quantity.unit();
     if value.is_empty() {
         let message =
             format!("a value is missing: expected a {} such as {}", unit.noun(), unit.example());

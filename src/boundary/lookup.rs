@@ -10,7 +10,30 @@ use crate::measure::{Estimate, Gauge, Metric, Spread, interval};
 /// What a record says of a quantity: an estimate, or why it says nothing.
 pub type Found = Result<Estimate, String>;
 
-/// Finds `quantity` in `run`.
+/// Finds `quantity` in `run`, with the interval that misses it in the share `error` of runs.
+pub fn find_at(run: &Run, quantity: Quantity, error: f64) -> Found {
+    let found = find(run, quantity)?;
+    let Spread::Interval(ci95) = found.spread else { return Ok(found) };
+    if error == USUAL {
+        return Ok(found);
+    }
+    if quantity.is_extreme() {
+        return match quantity {
+            Quantity::Metric(metric, stat) => find_extreme(run, metric, stat, error),
+            Quantity::Gauge(gauge, extent) => gauge_extreme(run, gauge, extent, error),
+            _ => Ok(found),
+        };
+    }
+    let n = run.per_replication.len();
+    let [low, high] = interval::widened(found.value, ci95, error, n);
+    let (least, most) = quantity.range();
+    Ok(Estimate { spread: Spread::Interval([low.max(least), high.min(most)]), ..found })
+}
+
+/// The error of a 95 % interval.
+pub const USUAL: f64 = 0.05;
+
+/// Finds `quantity` in `run`, with its 95 % interval.
 pub fn find(run: &Run, quantity: Quantity) -> Found {
     match quantity {
         Quantity::Metric(metric, Stat::Count) => {
@@ -23,9 +46,6 @@ pub fn find(run: &Run, quantity: Quantity) -> Found {
         Quantity::InFlight { at_start: true } => counted(run, IN_FLIGHT_AT_START),
         Quantity::Cost(key) => find_cost(run, key),
         Quantity::Score(key) => find_score(run, key),
-        Quantity::TcoChange => {
-            Err("not available in this record: there is no baseline to compare with".to_owned())
-        }
         Quantity::ModelError(..) => {
             Err("not available in this record: it takes a live run and its simulation".to_owned())
         }
@@ -40,11 +60,7 @@ fn find_metric(run: &Run, metric: Metric, stat: Stat) -> Found {
     let record = run.metric(metric).filter(|m| m.count > 0);
     let record = record.ok_or_else(|| format!("no {} was observed", metric.name()))?;
     if let Stat::Max | Stat::Min = stat {
-        let each = |r: &ReplicationRecord| {
-            let m = r.metrics.get(metric.name())?;
-            if stat == Stat::Max { m.max } else { m.min }
-        };
-        return extreme(run, stat == Stat::Max, each);
+        return find_extreme(run, metric, stat, USUAL);
     }
     let value =
         statistic(record, stat).ok_or_else(|| format!("no {} was observed", metric.name()))?;
@@ -59,6 +75,14 @@ fn find_metric(run: &Run, metric: Metric, stat: Stat) -> Found {
         Stat::Max | Stat::Min | Stat::Count => None,
     });
     Ok(Estimate { value, spread: spread(run, interval) })
+}
+
+fn find_extreme(run: &Run, metric: Metric, stat: Stat, error: f64) -> Found {
+    let each = |r: &ReplicationRecord| {
+        let m = r.metrics.get(metric.name())?;
+        if stat == Stat::Max { m.max } else { m.min }
+    };
+    extreme(run, stat == Stat::Max, each, error)
 }
 
 fn statistic(record: &MetricRecord, stat: Stat) -> Option<f64> {
@@ -76,10 +100,6 @@ fn statistic(record: &MetricRecord, stat: Stat) -> Option<f64> {
 }
 
 fn find_gauge(run: &Run, gauge: Gauge, extent: Extent) -> Found {
-    let each = |r: &ReplicationRecord| {
-        let g = r.gauges.get(gauge.name())?;
-        if extent == Extent::Max { g.max } else { g.min }
-    };
     let nothing = || format!("{} was not measured for any time", gauge.name());
     match extent {
         Extent::Mean => {
@@ -87,8 +107,16 @@ fn find_gauge(run: &Run, gauge: Gauge, extent: Extent) -> Found {
             let interval = record.ci95.and_then(|ci| ci.mean);
             Ok(Estimate { value: record.mean.ok_or_else(nothing)?, spread: spread(run, interval) })
         }
-        Extent::Max | Extent::Min => extreme(run, extent == Extent::Max, each),
+        Extent::Max | Extent::Min => gauge_extreme(run, gauge, extent, USUAL),
     }
+}
+
+fn gauge_extreme(run: &Run, gauge: Gauge, extent: Extent, error: f64) -> Found {
+    let each = |r: &ReplicationRecord| {
+        let g = r.gauges.get(gauge.name())?;
+        if extent == Extent::Max { g.max } else { g.min }
+    };
+    extreme(run, extent == Extent::Max, each, error)
 }
 
 fn counted(run: &Run, name: &str) -> Found {
@@ -106,11 +134,16 @@ fn over_replications(run: &Run, each: impl Fn(&ReplicationRecord) -> Option<f64>
 
 /// An extreme over all replications. What was seen is a fact, so the interval begins there; it ends
 /// where the mean of the replications' extremes may still lie.
-fn extreme(run: &Run, greatest: bool, each: impl Fn(&ReplicationRecord) -> Option<f64>) -> Found {
+fn extreme(
+    run: &Run,
+    greatest: bool,
+    each: impl Fn(&ReplicationRecord) -> Option<f64>,
+    error: f64,
+) -> Found {
     let values: Vec<f64> = run.per_replication.iter().filter_map(each).collect();
     let seen = values.iter().copied().reduce(if greatest { f64::max } else { f64::min });
     let value = seen.ok_or("nothing was observed")?;
-    let interval = interval::of_mean(&values).map(|[low, high]| {
+    let interval = interval::of_mean_at(&values, error).map(|[low, high]| {
         if greatest { [value, high.max(value)] } else { [low.min(value), value] }
     });
     Ok(Estimate { value, spread: spread(run, interval) })

@@ -4,6 +4,7 @@
 //! threshold, is broken if the whole interval is on the wrong side, and is inconclusive otherwise;
 //! without an interval it is inconclusive too, unless nothing in the run is random.
 
+mod change;
 mod expr;
 mod lookup;
 mod quantity;
@@ -13,9 +14,10 @@ mod tests;
 mod unit;
 mod verdict;
 
+pub use change::{change_record, find_change};
 pub use expr::{Comparison, Expr, ExprError};
-pub use lookup::{Found, find};
+pub use lookup::{Found, find, find_at};
 pub use quantity::{Extent, Quantity, Stat, names};
 pub use stage::judge as stage;
 pub use unit::Unit;
-pub use verdict::{Boundaries, Judgement, Outcome, decide};
+pub use verdict::{Boundaries, Judgement, Outcome, Parts, decide};

@@ -23,8 +23,6 @@ pub enum Quantity {
     Cost(CostKey),
     /// A ratio of the scorecard: `retry_rate`.
     Score(ScorecardKey),
-    /// `tco` against the baseline's: `tco.change`.
-    TcoChange,
     /// How far the model is from the live run: `model_error.platform_time.p95`.
     ModelError(Metric, Stat),
 }
@@ -101,7 +99,18 @@ impl Quantity {
                 ScorecardKey::TokensPerDay => Unit::Count,
                 ScorecardKey::MemoryOverheadBytes => Unit::Bytes,
             },
-            Quantity::TcoChange | Quantity::ModelError(..) => Unit::Change,
+            Quantity::ModelError(..) => Unit::Change,
+        }
+    }
+
+    /// What values it can have: intervals end there.
+    pub(super) fn range(self) -> (f64, f64) {
+        let most = if self.unit() == Unit::Share { 1.0 } else { f64::INFINITY };
+        match self {
+            // Counted over replications, their intervals are left as Student's t makes them.
+            Quantity::Counter(_) | Quantity::InFlight { .. } => (f64::NEG_INFINITY, f64::INFINITY),
+            Quantity::Metric(_, Stat::Count) => (f64::NEG_INFINITY, f64::INFINITY),
+            _ => (0.0, most),
         }
     }
 
@@ -114,6 +123,11 @@ impl Quantity {
         )
     }
 
+    /// The quantity of a path such as `cold_start.p99`.
+    pub fn named(path: &str) -> Option<Self> {
+        Self::parse(path).ok()
+    }
+
     /// Reads a path. A bare name that is a counter and a cost (`tokens_input`) is the counter; the
     /// cost is `cost.tokens_input`. The record's own prefixes (`metrics.`, `gauges.`, `counters.`,
     /// `cost.`, `scorecard.`) are accepted everywhere.
@@ -123,7 +137,7 @@ impl Quantity {
         let (name, stat) =
             rest.split_once('.').map_or((rest, None), |(name, stat)| (name, Some(stat)));
         let names = Names { path, group, name, stat, name_at: offset };
-        names.model_error().or_else(|| names.tco_change()).unwrap_or_else(|| names.resolve())
+        names.model_error().unwrap_or_else(|| names.resolve())
     }
 }
 
@@ -196,11 +210,6 @@ impl Names<'_> {
         }
         let Some(metric) = Metric::from_name(self.name) else { return Some(Err(self.unknown())) };
         Some(self.metric_stat().map(|stat| Quantity::ModelError(metric, stat)))
-    }
-
-    fn tco_change(&self) -> Option<Result<Quantity, PathError>> {
-        let found = self.name == CostKey::Tco.name() && self.stat == Some("change");
-        found.then_some(Ok(Quantity::TcoChange))
     }
 
     fn resolve(&self) -> Result<Quantity, PathError> {

@@ -3,11 +3,11 @@
 use super::{Findings, path};
 use crate::boundary::{Expr, ExprError, Quantity};
 use crate::scenario::source::Path;
-use crate::scenario::types::{BoundarySpec, Model, RateCard};
+use crate::scenario::types::{BoundarySpec, During, Model, PEAK_HOUR, RateCard};
 
 pub(super) fn check(findings: &mut Findings<'_>) {
     let scenario = findings.scenario;
-    let mut read: Vec<(Path, Expr)> = Vec::new();
+    let mut read: Vec<(Path, Expr, &BoundarySpec)> = Vec::new();
     for (name, boundary) in &scenario.boundaries {
         let spec: &BoundarySpec = &boundary.0;
         let place = expression(findings, name);
@@ -15,9 +15,66 @@ pub(super) fn check(findings: &mut Findings<'_>) {
             Err(error) => wrong(findings, &place, error),
             Ok(expr) => {
                 undecidable(findings, &place, &expr);
-                twice(findings, &read, &place, &expr);
-                read.push((place, expr));
+                against(findings, name, spec, &expr);
+                twice(findings, &read, &place, &expr, spec);
+                read.push((place, expr, spec));
             }
+        }
+        if let Some(during) = &spec.during {
+            self::during(findings, name, during);
+        }
+    }
+}
+
+/// `against: baseline` takes a change, and a baseline.
+fn against(findings: &mut Findings<'_>, name: &str, spec: &BoundarySpec, expr: &Expr) {
+    let at = findings.at;
+    let place = path(["boundaries", name, "against"]);
+    if spec.against.is_none() {
+        return;
+    }
+    if findings.scenario.baseline.is_none() {
+        let found = at.error("no-baseline", &place, "there is no `baseline` to compare with");
+        findings.push(at.depends(found, "baseline").help(
+            "add one, such as `baseline: {use: foundry-agent-service}`, or `baseline: {isolation: {container: {}}}`",
+        ));
+    } else if !expr.change {
+        let written = expr.text.split(['<', '>']).next().unwrap_or_default().trim();
+        let message = format!("`{written}` is a number of one arm: `against` takes its change");
+        let found = at.error("against", &place, message);
+        findings
+            .push(found.help(format!("write `{written}.change < -30%`, or leave out `against`")));
+    }
+}
+
+/// The window that a boundary speaks of.
+fn during(findings: &mut Findings<'_>, name: &str, during: &During) {
+    let at = findings.at;
+    let place = path(["boundaries", name, "during"]);
+    match during {
+        During::Window(window) => super::experiment::window(findings, &place, window),
+        During::Named(window) if findings.scenario.experiment.windows.contains_key(window) => {}
+        During::Named(window) if window == PEAK_HOUR => {
+            if findings.scenario.workload.profile.is_none() {
+                let message = "the load has no peak hour: it does not move";
+                let found = at.error("no-profile", &place, message);
+                let found = at.depends(found, "workload.profile");
+                findings.push(found.help(
+                    "give `workload.profile`, such as `{week: office-hours}`, or a window such as `{day: [14h, 15h]}`",
+                ));
+            }
+        }
+        During::Named(window) => {
+            let known = findings.scenario.experiment.windows.keys().map(String::as_str);
+            let known: Vec<String> =
+                known.chain([PEAK_HOUR]).map(|name| format!("`{name}`")).collect();
+            let message = format!("no window of time is called `{window}`");
+            let found = at.error("unknown-window", &place, message);
+            let found = at.depends(found, "experiment.windows");
+            findings.push(found.help(format!(
+                "there is {}; name one in `experiment.windows`, or write it out: `{{day: [14h, 18h]}}`",
+                known.join(", ")
+            )));
         }
     }
 }
@@ -66,9 +123,16 @@ fn wrong(findings: &mut Findings<'_>, place: &Path, error: ExprError) {
 fn undecidable(findings: &mut Findings<'_>, place: &Path, expr: &Expr) {
     let scenario = findings.scenario;
     let (why, help) = match expr.quantity {
-        Quantity::TcoChange => (
-            "`tco.change` compares with a baseline, and a scenario cannot name one yet",
-            "bound `tco` itself, such as `tco < $5000`",
+        _ if expr.change && scenario.baseline.is_none() => (
+            "a `.change` compares with a baseline, and there is none",
+            "add a `baseline`, such as `baseline: {isolation: {container: {}}}`, or bound the quantity itself",
+        ),
+        Quantity::ModelError(..) if expr.change => {
+            ("the model's error is a relative one already", "leave out `.change`")
+        }
+        _ if expr.change && expr.quantity.is_extreme() => (
+            "an extreme of one arm against that of another has no interval",
+            "compare a quantile, such as `turn.p99.change`, or a mean",
         ),
         Quantity::ModelError(..) if scenario.live.is_none() => (
             "the model's error takes a live run, and there is no `live`",
@@ -86,18 +150,28 @@ fn undecidable(findings: &mut Findings<'_>, place: &Path, expr: &Expr) {
     findings.push(at.depends(found, "live").help(help));
 }
 
-fn is_priced(scenario: &crate::scenario::types::Scenario) -> bool {
+pub(super) fn is_priced(scenario: &crate::scenario::types::Scenario) -> bool {
     let free = |model: &Model| model.rates == Default::default();
     scenario.platform.rates != RateCard::default() || !scenario.models.values().all(free)
 }
 
 /// The same said twice.
-fn twice(findings: &mut Findings<'_>, read: &[(Path, Expr)], place: &Path, expr: &Expr) {
-    let same = |other: &Expr| {
+fn twice(
+    findings: &mut Findings<'_>,
+    read: &[(Path, Expr, &BoundarySpec)],
+    place: &Path,
+    expr: &Expr,
+    spec: &BoundarySpec,
+) {
+    let same = |other: &Expr, of: &BoundarySpec| {
         other.quantity == expr.quantity
+            && other.change == expr.change
+            && of.during == spec.during
             && other.comparison.wants_less() == expr.comparison.wants_less()
     };
-    let Some((first, other)) = read.iter().find(|(_, other)| same(other)) else { return };
+    let Some((first, other, _)) = read.iter().find(|(_, other, of)| same(other, of)) else {
+        return;
+    };
     let at = findings.at;
     let equal = other.threshold == expr.threshold && other.comparison == expr.comparison;
     let message = if equal {

@@ -1,8 +1,10 @@
 //! How a scenario is simulated and driven.
 
 use super::{Findings, path};
+use crate::scenario::source::Path;
 use crate::scenario::types::{
-    Arrivals, IdleThen, Live, Looks, Measure, Profile, Replications, Start, Warmup,
+    Arrivals, IdleThen, Live, Looks, Measure, PEAK_HOUR, Profile, Replications, Start, Warmup,
+    Window,
 };
 use crate::units::Span;
 
@@ -20,9 +22,59 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     }
     measure(findings);
     stocks(findings);
+    for (name, window) in &findings.scenario.experiment.windows {
+        self::window(findings, &path(["experiment", "windows", name]), window);
+        if name == PEAK_HOUR {
+            let message = "`peak-hour` is the name of the profile's own peak";
+            let found = findings.at.error("window", path(["experiment", "windows", name]), message);
+            findings.push(found.help("give the window another name"));
+        }
+    }
     if let Some(live) = &findings.scenario.live {
         driven(findings, live);
     }
+}
+
+/// A window of time: it has a length, lies in its cycle, and is measured.
+pub(super) fn window(findings: &mut Findings<'_>, place: &Path, window: &Window) {
+    let (cycle, [from, to]) = match window {
+        Window::Day(ends) => (Some(Span::from_secs(86_400)), *ends),
+        Window::Week(ends) => (Some(Span::from_secs(7 * 86_400)), *ends),
+        Window::Measure(ends) => (None, *ends),
+    };
+    let measured = match findings.scenario.experiment.measure {
+        Measure::For(span) => Some(span),
+        Measure::End => None,
+    };
+    let at = findings.at;
+    let (message, help) = if from == to {
+        ("the window has no length".to_owned(), "write from and to, such as `{day: [14h, 18h]}`")
+    } else if let Some(cycle) = cycle.filter(|cycle| from > *cycle || to > *cycle) {
+        let of = if cycle == Span::from_secs(86_400) { "`week`" } else { "`measure`" };
+        let help = match of {
+            "`week`" => "count from midnight, or write `week` for times of the week",
+            _ => "count from Monday 0:00, or write `measure` for times of the measure",
+        };
+        (format!("the window leaves its cycle of {cycle}"), help)
+    } else if cycle.is_none() && to < from {
+        (
+            "the window ends before it begins".to_owned(),
+            "write from and to, such as `{measure: [0h, 2h]}`",
+        )
+    } else if let Some(measured) = measured.filter(|m| cycle.is_none() && from >= *m) {
+        (format!("the window begins after the measure of {measured} is over"), "measure longer")
+    } else if let Some(cycle) = cycle.filter(|cycle| measured.is_some_and(|m| m < *cycle)) {
+        (
+            format!(
+                "the measure is shorter than the window's cycle of {cycle}, so it may miss the window"
+            ),
+            "measure whole cycles",
+        )
+    } else {
+        return;
+    };
+    let found = at.error("window", place, message);
+    findings.push(at.depends(found, "experiment.measure").help(help));
 }
 
 fn looks(findings: &mut Findings<'_>, Looks { looks, .. }: &Looks) {

@@ -6,6 +6,7 @@
 //! not as meant. It may be shown stand-ins for values that could not be read, so it takes any
 //! value without panicking; what it says of stand-ins is dropped by the loader.
 
+mod baseline;
 mod boundaries;
 mod capacity;
 mod classes;
@@ -45,6 +46,7 @@ pub fn check(scenario: &Scenario, located: &Located, found: &mut Vec<Diagnostic>
     boundaries::check(&mut findings);
     experiment::check(&mut findings);
     closed::check(&mut findings);
+    baseline::check(&mut findings);
 }
 
 /// The scenario under check and what was found so far.

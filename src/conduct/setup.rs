@@ -15,7 +15,7 @@ use crate::units::{Bytes, Cores, Count, Rate, Span};
 use crate::workload::arrivals::{ArrivalError, ArrivalProcess, ArrivalStream};
 use crate::workload::drawn::{DrawnError, DrawnPlans};
 use crate::workload::length::LengthError;
-use crate::workload::plan::{Plans, SessionPlan};
+use crate::workload::plan::{Plans, SessionPlan, resampled};
 use crate::workload::session::{CallTerms, Demand};
 
 /// Millionths of a vCPU: holdings are integers, so that their integrals are exact.
@@ -278,6 +278,33 @@ impl Setup {
             plans,
             arrivals,
         })
+    }
+
+    /// The same supply under the demand of `other`: its sessions, when they come and how many.
+    #[must_use]
+    pub fn with_demand_of(self, other: &Setup) -> Setup {
+        Setup {
+            plans: other.plans.clone(),
+            arrivals: other.arrivals.clone(),
+            population: other.population,
+            sessions: other.sessions,
+            have_children: other.have_children,
+            ..self
+        }
+    }
+
+    /// The same setup whose sessions are drawn again from the recorded ones behind them: those of the
+    /// trace, or as many as each class was fitted on.
+    #[must_use]
+    pub fn resampled(&self, replication: u16) -> Setup {
+        let plans = match &self.plans {
+            Plans::Drawn(drawn) => Plans::Drawn(Arc::new(drawn.resampled())),
+            Plans::Recorded(sessions) => {
+                let replication = self.demand_of(replication);
+                Plans::Recorded(Arc::new(resampled(sessions, self.seed, replication)))
+            }
+        };
+        Setup { plans, ..self.clone() }
     }
 
     /// Mean arrivals per time, if arrivals have a rate; compressed.

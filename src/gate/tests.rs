@@ -42,6 +42,9 @@ fn record(seed: u64, each: &[f64]) -> Run {
         scorecard: Scorecard::default(),
         boundaries: indexmap::IndexMap::new(),
         stage: None,
+        baseline: None,
+        windows: indexmap::IndexMap::new(),
+        decision: None,
         per_replication: each.iter().map(replication).collect(),
         quality: Quality::default(),
     }

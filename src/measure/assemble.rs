@@ -54,10 +54,12 @@ impl Run {
             replications.iter().all(|t| t.tokens.len() == models.len()),
             "each model has a name"
         );
-        let per_replication: Vec<ReplicationRecord> =
-            replications.iter().map(|totals| replication(totals, scenario, models)).collect();
-        let metrics = metrics(replications, &mut quality.warnings);
         let rates = Rates::of(scenario);
+        let per_replication: Vec<ReplicationRecord> = replications
+            .iter()
+            .map(|totals| replication(totals, scenario, models, &rates))
+            .collect();
+        let metrics = metrics(replications, &mut quality.warnings);
         let cost = scorecard::cost(&per_replication, &rates);
         warn_of_cost(&cost, &mut quality.warnings);
         let scorecard = scorecard::scorecard(&per_replication, scenario, &mut quality.warnings);
@@ -79,6 +81,9 @@ impl Run {
             scorecard,
             boundaries: IndexMap::new(),
             stage: None,
+            baseline: None,
+            windows: IndexMap::new(),
+            decision: None,
             per_replication,
             quality,
         }
@@ -91,7 +96,12 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 }
 
 /// One replication by itself.
-fn replication(totals: &Totals, scenario: &Scenario, models: &[String]) -> ReplicationRecord {
+fn replication(
+    totals: &Totals,
+    scenario: &Scenario,
+    models: &[String],
+    rates: &Rates,
+) -> ReplicationRecord {
     let named = Metric::ALL
         .iter()
         .map(|metric| (metric.name().to_owned(), pool::replication_metric(totals.metric(*metric))));
@@ -99,11 +109,14 @@ fn replication(totals: &Totals, scenario: &Scenario, models: &[String]) -> Repli
         let record = pool::replication_gauge(gauge.unit(), gauge.scale(), totals.gauge(*gauge));
         (gauge.name().to_owned(), record)
     });
+    let usage = usage(totals, scenario, models);
+    let cost = scorecard::amounts(&usage, rates);
     ReplicationRecord {
         counters: replication_counters(totals),
         metrics: named.collect(),
         gauges: gauges.collect(),
-        usage: usage(totals, scenario, models),
+        usage,
+        cost,
     }
 }
 

@@ -1,12 +1,40 @@
 //! 95 % intervals over replications, for the estimators that a record uses.
 
-use crate::stats::interval;
+use crate::stats::{interval, student_t_quantile};
 
 const LEVEL: f64 = 0.95;
 
 /// Interval of a mean by Student's t over independent replications; `None` with fewer than two.
 pub fn of_mean(values: &[f64]) -> Option<[f64; 2]> {
-    interval::mean(values, LEVEL).ok().and_then(|i| finite([i.low, i.high]))
+    of_mean_at(values, 1.0 - LEVEL)
+}
+
+/// The same that misses with another chance than 5 %.
+pub fn of_mean_at(values: &[f64], error: f64) -> Option<[f64; 2]> {
+    interval::mean(values, 1.0 - error).ok().and_then(|i| finite([i.low, i.high]))
+}
+
+/// A 95 % interval over so many replications around `value`, widened (or narrowed) to one that misses
+/// with the chance `error`. Exact for every interval here whose half widths are multiples of Student's
+/// t quantile; an end that was cut at what is possible must be cut again. Clopper and Pearson's for
+/// none of n trials, [0, 1 − 0.025^(1/n)], tells its n, and so does the one for all.
+pub fn widened(value: f64, ci95: [f64; 2], error: f64, replications: usize) -> [f64; 2] {
+    let [low, high] = ci95;
+    if value == low && value == 0.0 && high > 0.0 && high < 1.0 {
+        return [0.0, unseen_at(high, error)];
+    }
+    if value == high && value == 1.0 && low > 0.0 && low < 1.0 {
+        return [1.0 - unseen_at(1.0 - low, error), 1.0];
+    }
+    let df = replications.max(2) as f64 - 1.0;
+    let factor = student_t_quantile(1.0 - 0.5 * error, df) / student_t_quantile(0.975, df);
+    [value - (value - low) * factor, value + (high - value) * factor]
+}
+
+/// What may be unseen with the chance `error / 2`, from what may be with 2.5 %.
+fn unseen_at(unseen: f64, error: f64) -> f64 {
+    let trials = libm::log(0.025) / libm::log1p(-unseen);
+    1.0 - libm::pow(0.5 * error, 1.0 / trials)
 }
 
 /// Interval of Σ numerators / Σ denominators by the jackknife over independent replications, around
@@ -50,6 +78,23 @@ mod tests {
         assert!((low - 1.036_757).abs() < 1e-6 && (high - 4.963_243).abs() < 1e-6, "{low} {high}");
         assert_eq!(of_mean(&[1.0]), None);
         assert_eq!(of_mean(&[]), None);
+    }
+
+    #[test]
+    fn widening_is_the_interval_of_the_other_level() {
+        let values = [1.0, 2.0, 4.0, 5.0, 7.0];
+        let (at_95, at_99) = (of_mean(&values).unwrap(), of_mean_at(&values, 0.01).unwrap());
+        let [low, high] = widened(3.8, at_95, 0.01, 5);
+        assert!((low - at_99[0]).abs() < 1e-9 && (high - at_99[1]).abs() < 1e-9);
+        let [low, high] = widened(3.8, at_95, 0.05, 5);
+        assert!((low - at_95[0]).abs() < 1e-12 && (high - at_95[1]).abs() < 1e-12);
+        // None of 15 trials at 1%: 1 − 0.005^(1/15).
+        let none = of_share(&[0.0, 0.0, 0.0], &[5.0, 5.0, 5.0]).unwrap();
+        let [low, high] = widened(0.0, none, 0.01, 3);
+        assert!(low == 0.0 && (high - 0.297_578).abs() < 1e-6, "{high}");
+        let all = of_share(&[5.0, 5.0, 5.0], &[5.0, 5.0, 5.0]).unwrap();
+        let [low, high] = widened(1.0, all, 0.01, 3);
+        assert!(high == 1.0 && (low - 0.702_422).abs() < 1e-6, "{low}");
     }
 
     #[test]

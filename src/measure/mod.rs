@@ -17,4 +17,4 @@ pub use estimate::{Estimate, Spread};
 pub use names::{Counter, Gauge, Holding, HostHolding, Metric};
 pub use pool::metric_record;
 pub use recorder::{Recorder, SeriesPoint, Surplus, SurplusTotals, TokenUse, Totals, TurnSample};
-pub use scorecard::reprice;
+pub use scorecard::{cost_terms, reprice, score_terms};

@@ -52,6 +52,17 @@ pub struct SurplusTotals {
     pub byte_seconds: [f64; 3],
 }
 
+impl SurplusTotals {
+    fn add(&mut self, other: &SurplusTotals) {
+        self.holdings += other.holdings;
+        for phase in 0..3 {
+            self.seconds[phase] += other.seconds[phase];
+            self.vcpu_seconds[phase] += other.vcpu_seconds[phase];
+            self.byte_seconds[phase] += other.byte_seconds[phase];
+        }
+    }
+}
+
 /// What one replication, or one live run, measured.
 #[derive(Clone, Debug)]
 pub struct Totals {
@@ -89,6 +100,9 @@ pub struct Totals {
     pub events: u64,
     /// Gauge values at evenly spaced instants.
     pub series: Vec<SeriesPoint>,
+    /// The part of each window of time: observations that complete in it, integrals over it. Its
+    /// `began` is so long before `ended` as its parts are together.
+    pub windows: Vec<Totals>,
 }
 
 /// A finished turn of one session.
@@ -118,39 +132,61 @@ pub struct Recorder {
     sample_every: Option<Span>,
     next_sample: Time,
     turns: Option<Vec<TurnSample>>,
+    cut: Option<Box<Cut>>,
+}
+
+/// A measure that is cut at the edges of windows: what is recorded is the piece since the last edge.
+#[derive(Clone, Debug)]
+struct Cut {
+    /// All pieces before; the first one is to come where there is none.
+    whole: Option<Totals>,
+    /// The pieces in each window.
+    windows: Vec<Option<Totals>>,
+    /// The windows that the piece under way is in.
+    inside: Vec<bool>,
 }
 
 impl Recorder {
     /// A recorder for so many models and host types that measures from the start;
     /// [`Recorder::begin_measure`] forgets what came before it.
     pub fn new(models: usize, host_types: usize) -> Self {
-        let totals = Totals {
-            counters: [0; Counter::COUNT],
-            metrics: (0..Metric::COUNT).map(|_| Summary::durations()).collect(),
-            gauges: (0..Gauge::COUNT).map(|_| TimeWeighted::new()).collect(),
-            holdings: (0..Holding::COUNT).map(|_| TimeWeighted::new()).collect(),
-            host_holdings: (0..host_types).map(|_| Default::default()).collect(),
-            tokens: vec![TokenUse::default(); models],
-            long_tokens: vec![TokenUse::default(); models],
-            cpu_served: Span::ZERO,
-            surplus: SurplusTotals::default(),
-            cpu_metered: false,
-            memory_metered: false,
-            in_flight_at_start: 0,
-            in_flight_at_end: 0,
-            began: Time::ZERO,
-            ended: Time::ZERO,
-            events: 0,
-            series: Vec::new(),
-        };
         Recorder {
-            totals,
+            totals: Totals::nothing(models, host_types),
             now: Time::ZERO,
             measuring: true,
             sample_every: None,
             next_sample: Time::ZERO,
             turns: None,
+            cut: None,
         }
+    }
+
+    /// The measure crosses edges of windows of time at `at`: what comes is in those that `inside` says.
+    pub fn cut(&mut self, at: Time, inside: Vec<bool>) {
+        self.advance(at);
+        let mut cut = self.cut.take().unwrap_or_else(|| {
+            let windows = vec![None; inside.len()];
+            Box::new(Cut { whole: None, windows, inside: vec![false; inside.len()] })
+        });
+        let piece = self.piece();
+        self.totals = Totals::nothing(piece.tokens.len(), piece.host_holdings.len());
+        self.totals.go_on(&piece);
+        cut.take(piece);
+        cut.inside = inside;
+        self.cut = Some(cut);
+    }
+
+    /// What was measured since the last edge, up to now.
+    fn piece(&mut self) -> Totals {
+        let end = self.now;
+        for gauge in self.totals.integrals() {
+            gauge.advance(end);
+        }
+        self.totals.in_flight_at_end =
+            u64::try_from(self.value(Gauge::SessionsOpen)).expect("no gauge is negative");
+        self.totals.ended = end;
+        let nothing = Totals::nothing(0, 0);
+        std::mem::replace(&mut self.totals, nothing)
     }
 
     /// Also notes all gauges every `span` from `from` on.
@@ -299,15 +335,24 @@ impl Recorder {
     /// The measure ends at `at`.
     pub fn finish(mut self, at: Time, events: u64) -> Totals {
         self.advance(at);
-        let end = self.now;
-        for gauge in self.totals.integrals() {
-            gauge.advance(end);
-        }
-        self.totals.in_flight_at_end =
-            u64::try_from(self.value(Gauge::SessionsOpen)).expect("no gauge is negative");
-        self.totals.ended = end;
-        self.totals.events = events;
-        self.totals
+        let piece = self.piece();
+        let mut totals = match self.cut.take() {
+            None => piece,
+            Some(mut cut) => {
+                cut.take(piece);
+                let mut whole = cut.whole.expect("a piece was taken");
+                let (models, hosts) = (whole.tokens.len(), whole.host_holdings.len());
+                let empty = || Totals {
+                    began: whole.ended,
+                    ended: whole.ended,
+                    ..Totals::nothing(models, hosts)
+                };
+                whole.windows = cut.windows.into_iter().map(|w| w.unwrap_or_else(empty)).collect();
+                whole
+            }
+        };
+        totals.events = events;
+        totals
     }
 
     fn sample(&mut self, now: Time) {
@@ -320,7 +365,89 @@ impl Recorder {
     }
 }
 
+impl Cut {
+    /// A piece is over.
+    fn take(&mut self, piece: Totals) {
+        for (window, inside) in self.windows.iter_mut().zip(&self.inside) {
+            match window {
+                _ if !inside => {}
+                Some(window) => window.append(&piece),
+                None => *window = Some(Totals { series: Vec::new(), ..piece.clone() }),
+            }
+        }
+        match &mut self.whole {
+            Some(whole) => {
+                whole.append(&piece);
+                whole.series.extend(piece.series);
+            }
+            None => self.whole = Some(piece),
+        }
+    }
+}
+
 impl Totals {
+    /// Nothing measured yet.
+    fn nothing(models: usize, host_types: usize) -> Self {
+        Totals {
+            counters: [0; Counter::COUNT],
+            metrics: (0..Metric::COUNT).map(|_| Summary::durations()).collect(),
+            gauges: (0..Gauge::COUNT).map(|_| TimeWeighted::new()).collect(),
+            holdings: (0..Holding::COUNT).map(|_| TimeWeighted::new()).collect(),
+            host_holdings: (0..host_types).map(|_| Default::default()).collect(),
+            tokens: vec![TokenUse::default(); models],
+            long_tokens: vec![TokenUse::default(); models],
+            cpu_served: Span::ZERO,
+            surplus: SurplusTotals::default(),
+            cpu_metered: false,
+            memory_metered: false,
+            in_flight_at_start: 0,
+            in_flight_at_end: 0,
+            began: Time::ZERO,
+            ended: Time::ZERO,
+            events: 0,
+            series: Vec::new(),
+            windows: Vec::new(),
+        }
+    }
+
+    /// Begins where `before` ended: gauges keep their values.
+    fn go_on(&mut self, before: &Totals) {
+        (self.began, self.in_flight_at_start) = (before.ended, before.in_flight_at_end);
+        (self.cpu_metered, self.memory_metered) = (before.cpu_metered, before.memory_metered);
+        self.gauges.clone_from(&before.gauges);
+        self.holdings.clone_from(&before.holdings);
+        self.host_holdings.clone_from(&before.host_holdings);
+        let at = before.ended;
+        self.integrals().for_each(|gauge| gauge.restart(at));
+    }
+
+    /// Takes a later piece of the same replication; `series` is left as it is.
+    fn append(&mut self, later: &Totals) {
+        let measured = self.measured() + later.measured();
+        for (sum, n) in self.counters.iter_mut().zip(later.counters) {
+            *sum += n;
+        }
+        for (all, metric) in self.metrics.iter_mut().zip(&later.metrics) {
+            all.merge(metric);
+        }
+        let hosts = later.host_holdings.iter().flatten();
+        let pieces: Vec<&TimeWeighted> =
+            later.gauges.iter().chain(&later.holdings).chain(hosts).collect();
+        for (gauge, piece) in self.integrals().zip(pieces) {
+            gauge.append(piece);
+        }
+        for (all, tokens) in self.tokens.iter_mut().zip(&later.tokens) {
+            all.add(*tokens);
+        }
+        for (all, tokens) in self.long_tokens.iter_mut().zip(&later.long_tokens) {
+            all.add(*tokens);
+        }
+        self.cpu_served += later.cpu_served;
+        self.surplus.add(&later.surplus);
+        (self.in_flight_at_end, self.ended) = (later.in_flight_at_end, later.ended);
+        self.began = Time::ZERO + later.ended.since(Time::ZERO + measured);
+    }
+
     fn integrals(&mut self) -> impl Iterator<Item = &mut TimeWeighted> {
         let hosts = self.host_holdings.iter_mut().flatten();
         self.gauges.iter_mut().chain(&mut self.holdings).chain(hosts)

@@ -14,9 +14,21 @@ const DAY_SECONDS: f64 = 86_400.0;
 pub(super) fn cost(replications: &[ReplicationRecord], rates: &Rates) -> Cost {
     let mean = Usage::mean(replications.iter().map(|r| &r.usage));
     let mut cost = price(&mean, rates);
-    let each: Vec<Cost> = replications.iter().map(|r| price(&r.usage, rates)).collect();
-    cost.ci95 = cost_intervals(replications, &each);
+    let priced = |r: &ReplicationRecord| ReplicationRecord {
+        cost: amounts(&r.usage, rates),
+        usage: r.usage.clone(),
+        ..ReplicationRecord::default()
+    };
+    let priced: Vec<ReplicationRecord> = replications.iter().map(priced).collect();
+    cost.ci95 = cost_intervals(&priced);
     cost
+}
+
+/// What a ledger costs, by [`CostKey::name`].
+pub(super) fn amounts(usage: &Usage, rates: &Rates) -> IndexMap<String, f64> {
+    let cost = price(usage, rates);
+    let named = |key: &CostKey| Some((key.name().to_owned(), cost.get(*key)?));
+    CostKey::ALL.iter().filter_map(named).collect()
 }
 
 /// What a record costs at other rates, without a new run.
@@ -28,28 +40,37 @@ pub fn reprice(run: &Run, rates: &Rates) -> Result<Cost, Vec<String>> {
     if lacks.is_empty() { Ok(cost(&run.per_replication, rates)) } else { Err(lacks) }
 }
 
-/// Every cost quantity is a ratio of two sums over replications: an amount over their number, `tco`
-/// over sessions, idle cost over `tco`.
-fn cost_intervals(replications: &[ReplicationRecord], costs: &[Cost]) -> CostIntervals {
+/// The numerators and denominators of a cost quantity in each replication. Every one is a ratio of
+/// two sums over replications: an amount over their number, `tco` over sessions, idle cost over
+/// `tco`.
+pub fn cost_terms(replications: &[ReplicationRecord], key: CostKey) -> (Vec<f64>, Vec<f64>) {
     let usage =
         |of: fn(&Usage) -> f64| replications.iter().map(|r| of(&r.usage)).collect::<Vec<f64>>();
-    let amounts =
-        |key: CostKey| costs.iter().map(|c| c.get(key).unwrap_or(0.0)).collect::<Vec<f64>>();
+    let get = |r: &ReplicationRecord, key: CostKey| r.cost.get(key.name()).copied().unwrap_or(0.0);
+    let amounts = |key: CostKey| replications.iter().map(|r| get(r, key)).collect::<Vec<f64>>();
     let tco = amounts(CostKey::Tco);
+    match key {
+        CostKey::PerSession => (tco, usage(|u| u.sessions_completed)),
+        CostKey::PerTurn => (tco, usage(|u| u.turns)),
+        CostKey::PerDay => (tco, usage(|u| u.measured_s / DAY_SECONDS)),
+        CostKey::PerMonth => (tco, usage(|u| u.measured_s / (30.0 * DAY_SECONDS))),
+        CostKey::IdleCostShare => {
+            let idle =
+                |r| get(r, CostKey::ComputeIdle) + get(r, CostKey::Pool) + get(r, CostKey::Storage);
+            (replications.iter().map(idle).collect(), tco)
+        }
+        CostKey::TurnWaitCostShare => {
+            let share = |r| get(r, CostKey::TurnWaitCostShare) * get(r, CostKey::Tco);
+            (replications.iter().map(share).collect(), tco)
+        }
+        _ => (amounts(key), vec![1.0; replications.len()]),
+    }
+}
+
+fn cost_intervals(replications: &[ReplicationRecord]) -> CostIntervals {
     let mut intervals = IndexMap::new();
     for key in CostKey::ALL {
-        let (top, bottom) = match key {
-            CostKey::PerSession => (tco.clone(), usage(|u| u.sessions_completed)),
-            CostKey::PerTurn => (tco.clone(), usage(|u| u.turns)),
-            CostKey::PerDay => (tco.clone(), usage(|u| u.measured_s / DAY_SECONDS)),
-            CostKey::PerMonth => (tco.clone(), usage(|u| u.measured_s / (30.0 * DAY_SECONDS))),
-            CostKey::IdleCostShare => (costs.iter().map(Cost::idle).collect(), tco.clone()),
-            CostKey::TurnWaitCostShare => {
-                let waited = costs.iter().map(|c| c.turn_wait_cost_share.unwrap_or(0.0) * c.tco);
-                (waited.collect(), tco.clone())
-            }
-            _ => (amounts(*key), vec![1.0; costs.len()]),
-        };
+        let (top, bottom) = cost_terms(replications, *key);
         if let Some([low, high]) = interval::of_ratio(&top, &bottom) {
             let high = if key.is_share() { high.min(1.0) } else { high };
             intervals.insert(key.name().to_owned(), [low.max(0.0), high]);
@@ -122,6 +143,16 @@ impl Counts<'_> {
     fn of(&self, counter: Counter) -> f64 {
         self.0.counters[counter.name()]
     }
+}
+
+/// The numerators and denominators of a ratio of the scorecard in each replication; `None` for what
+/// is no ratio.
+pub fn score_terms(
+    replications: &[ReplicationRecord],
+    key: ScorecardKey,
+) -> Option<(Vec<f64>, Vec<f64>)> {
+    let ratio = RATIOS.iter().find(|ratio| ratio.key == key)?;
+    Some(replications.iter().map(|r| (ratio.terms)(&Counts(r))).unzip())
 }
 
 /// The ratios that a record is judged by.

@@ -7,6 +7,7 @@
 //! | [`html`] | people: one self-contained page with charts |
 //! | [`write_results`] | the files of `results/` |
 
+mod arms;
 mod chart;
 mod costs;
 mod decisions;

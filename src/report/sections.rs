@@ -1,5 +1,6 @@
 //! A record as tables.
 
+use super::arms;
 use super::number::{percent, spread, three, three_or_dash, with_spread};
 use super::table::{Cell, Table, Tone, number, text};
 use crate::billing::CostKey;
@@ -35,6 +36,8 @@ pub fn headline(run: &Run) -> String {
 pub fn sections(run: &Run) -> Vec<Table> {
     let all = [
         boundaries(run),
+        arms::baseline(run),
+        arms::windows(run),
         stage(run),
         sessions(run),
         times(run),
@@ -91,7 +94,7 @@ fn boundaries(run: &Run) -> Option<Table> {
         let binding = if boundary.binding { " (binding)" } else { "" };
         table.row([
             format!("{name}{binding}").into(),
-            boundary.require.as_str().into(),
+            requires(boundary).into(),
             found(boundary).into(),
             verdict(boundary),
             expected(boundary.expected).into(),
@@ -104,13 +107,21 @@ fn boundaries(run: &Run) -> Option<Table> {
             table.notes.push(format!("{name}: {note}"));
         }
     }
+    if let Some(decision) = &run.decision {
+        table.notes.extend(arms::decided(decision));
+    }
     (!table.rows.is_empty()).then_some(table)
+}
+
+fn requires(boundary: &BoundaryRecord) -> String {
+    let during = boundary.during.as_ref().map(|window| format!(", during {window}"));
+    format!("{}{}", boundary.require, during.unwrap_or_default())
 }
 
 /// The value in the boundary's unit, with its interval.
 fn found(boundary: &BoundaryRecord) -> String {
     let Ok(expr) = Expr::parse(&boundary.require) else { return "–".to_owned() };
-    let unit = expr.quantity.unit();
+    let unit = expr.unit();
     match (boundary.value, boundary.ci95) {
         (None, _) => "–".to_owned(),
         (Some(value), None) => unit.show(value),
@@ -313,7 +324,10 @@ fn scorecard(run: &Run) -> Option<Table> {
         table.row([key.name().into(), unit.into(), shown.into()]);
     }
     if let Some(change) = run.scorecard.tco_change {
-        table.row(["tco.change".into(), "%".into(), three(change * 100.0).into()]);
+        let interval = run.scorecard.ci95.get("tco.change").copied();
+        let scaled = interval.map(|ci| ci.map(|end| end * 100.0));
+        let shown = estimate(run, Some(change * 100.0), scaled);
+        table.row(["tco.change".into(), "%".into(), shown.into()]);
     }
     note_intervals(run, &mut table);
     (!table.rows.is_empty()).then_some(table)

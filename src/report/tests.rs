@@ -39,6 +39,9 @@ fn boundary(require: &str, value: f64, verdict: Verdict, expected: Expect) -> Bo
         verdict,
         expected,
         stage: Some(StageName::Production),
+        level: None,
+        interval: None,
+        during: None,
         margin: Some(0.25),
         binding: expected == Expect::Holds,
         why: "as the hand that made it says".to_owned(),
@@ -111,6 +114,9 @@ fn record(replications: usize) -> Run {
             ..Scorecard::default()
         },
         boundaries: boundaries.map(|(name, boundary)| (named(name), boundary)).into(),
+        baseline: None,
+        windows: IndexMap::new(),
+        decision: None,
         stage: Some(StageRecord {
             tokens_per_day: axis(Some(4.2e9), Level::Production, "4.2G is over 1M"),
             concurrent_agents: axis(Some(61.3), Level::Between, "61.3 is from 10 to 1000"),

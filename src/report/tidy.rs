@@ -1,7 +1,7 @@
 //! Everything a record holds as one table for programs: a row for each statistic, full precision.
 
 use crate::billing::CostKey;
-use crate::boundary::Expr;
+use crate::boundary::{Expr, Quantity, Unit};
 use crate::measure::record::{MetricRecord, Run, ScorecardKey};
 
 /// Why no table could be made.
@@ -73,8 +73,15 @@ impl Tidy<'_> {
         for (name, boundary) in &run.boundaries {
             let verdict = serde_json::to_value(boundary.verdict).unwrap_or_default();
             let verdict = verdict.as_str().unwrap_or_default().to_owned();
-            let unit = Expr::parse(&boundary.require).map_or("", |e| base_unit(&e));
+            let unit = Expr::parse(&boundary.require).map_or("", |e| base_unit(e.unit()));
             self.row(["boundary", name, &verdict, unit], boundary.value, boundary.ci95)?;
+        }
+        for (name, change) in run.baseline.iter().flat_map(|baseline| &baseline.changes) {
+            let unit = Quantity::named(name).map_or("", |q| base_unit(q.unit()));
+            self.row(["baseline", name, "value", unit], Some(change.baseline), None)?;
+            let (difference, interval) = (Some(change.difference), change.difference_ci95);
+            self.row(["baseline", name, "difference", unit], difference, interval)?;
+            self.row(["baseline", name, "change", "change"], change.change, change.change_ci95)?;
         }
         Ok(())
     }
@@ -112,10 +119,9 @@ impl Tidy<'_> {
     }
 }
 
-/// The unit that a boundary's value stands in.
-fn base_unit(expr: &Expr) -> &'static str {
-    use crate::boundary::Unit;
-    match expr.quantity.unit() {
+/// The unit that a value stands in.
+fn base_unit(unit: Unit) -> &'static str {
+    match unit {
         Unit::Time => "s",
         Unit::Bytes => "bytes",
         Unit::Count => "count",

@@ -68,6 +68,7 @@ impl<'a> Assembler<'a> {
 
     fn finish(mut self, tree: Option<Node>, sets: &[String]) -> Assembled {
         let tree = self.apply_sets(tree, sets);
+        let tree = tree.map(|tree| self.with_inheritance(tree));
         self.out.tree = tree.map(|tree| self.expand(tree, &Path::top()));
         self.out
     }

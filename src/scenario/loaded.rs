@@ -110,6 +110,12 @@ pub struct Located {
 }
 
 impl Located {
+    /// The same texts with another tree of their values.
+    #[must_use]
+    pub fn with_tree(&self, tree: Node) -> Located {
+        Located { tree, ..self.clone() }
+    }
+
     /// Where to point for a path such as `workload.classes.reviewer.share`: at the value if it was
     /// written, else at the nearest value above it.
     pub fn at(&self, path: impl ToPath) -> Place {

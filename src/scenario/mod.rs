@@ -35,6 +35,7 @@ pub use loaded::{Explained, Loaded, Located, Origin, ToPath};
 pub use preset::{Mark, Note, Preset, PresetError, PresetKind, Presets};
 pub use schema::schema_for;
 use source::{Path, Sources};
+use uses::Heir;
 pub use uses::{Use, UseSite};
 
 /// Where `use` may stand in a scenario.
@@ -44,7 +45,14 @@ pub const USE_SITES: &[UseSite] = &[
     UseSite { at: "platform.rates", kind: PresetKind::Rates, name_alone: true },
     UseSite { at: "baseline", kind: PresetKind::Platform, name_alone: false },
     UseSite { at: "baseline.rates", kind: PresetKind::Rates, name_alone: true },
+    UseSite { at: "baseline.models.*", kind: PresetKind::Model, name_alone: false },
     UseSite { at: "models.*", kind: PresetKind::Model, name_alone: false },
+];
+
+/// What inherits from what, unless it says `use`.
+const HEIRS: &[Heir] = &[
+    Heir { at: "baseline", from: "platform" },
+    Heir { at: "baseline.models.*", from: "models.*" },
 ];
 
 /// What a loading brought.

@@ -19,6 +19,28 @@ pub struct UseSite {
     pub name_alone: bool,
 }
 
+/// A node that is the heir of another where it does not say `use`.
+#[derive(Clone, Copy, Debug)]
+pub struct Heir {
+    /// The heir's path; `*` at its end for each key that is there.
+    pub at: &'static str,
+    /// What lies under it; `*` for the same key.
+    pub from: &'static str,
+}
+
+impl Heir {
+    /// Each heir that is there, and what it inherits from.
+    fn pairs(&self, tree: &Node) -> Vec<(Path, Path)> {
+        let plain = |text: &str| Path::of(text.split('.'));
+        let (Some(at), Some(from)) = (self.at.strip_suffix(".*"), self.from.strip_suffix(".*"))
+        else {
+            return vec![(plain(self.at), plain(self.from))];
+        };
+        let keys = tree.at(&plain(at)).and_then(Node::entries).unwrap_or_default();
+        keys.iter().map(|entry| (plain(at).key(&entry.key), plain(from).key(&entry.key))).collect()
+    }
+}
+
 impl UseSite {
     fn is_at(&self, path: &Path) -> bool {
         let parts: Vec<&str> = self.at.split('.').collect();
@@ -67,6 +89,28 @@ impl Assembler<'_> {
             }
         }
         node
+    }
+
+    /// Lays what a node inherits under it: the scenario's own `platform` under a `baseline` without
+    /// `use`, the models of the same names under the baseline's. Before presets are laid under, so
+    /// that both share theirs.
+    pub(super) fn with_inheritance(&mut self, mut tree: Node) -> Node {
+        for inherits in super::HEIRS {
+            for (to, from) in inherits.pairs(&tree) {
+                let (Some(heir), Some(giver)) = (tree.at(&to), tree.at(&from)) else { continue };
+                if heir.entries().is_none() || heir.get_key("use").is_some() {
+                    continue;
+                }
+                let (heir, giver) = (heir.clone(), giver.clone());
+                let place = heir.place;
+                // Whatever is wrong with what is inherited is told where it stands.
+                let merged = overlay(giver, heir, &to, self.shape, &mut Vec::new());
+                if let Some(node) = tree.at_mut(&to) {
+                    *node = Node { place, ..merged };
+                }
+            }
+        }
+        tree
     }
 
     /// Lays presets under the nodes that use them, from the top down.

@@ -6,6 +6,7 @@ mod pipe;
 mod share;
 mod starts;
 mod tools;
+mod window;
 mod work;
 mod world;
 
@@ -21,6 +22,7 @@ use crate::workload::plan::ClassId;
 use world::{Occurrence, World};
 
 pub use crate::conduct::Logged;
+pub use window::WindowTimes;
 
 /// Events between looks at the clock on the wall's behalf: progress and interruption.
 const EVENTS_PER_LOOK: u64 = 1 << 16;
@@ -40,6 +42,8 @@ pub struct Horizon {
     pub keep_log: bool,
     /// Keeps each finished turn.
     pub keep_turns: bool,
+    /// Windows of time that are measured apart.
+    pub windows: Vec<WindowTimes>,
 }
 
 /// A snapshot that is there at time 0.
@@ -109,6 +113,9 @@ struct Run {
     warming: bool,
     looked_at: Time,
     end: Time,
+    windows: Vec<WindowTimes>,
+    /// The next instant at which the measure begins or a window begins or ends.
+    next_edge: Time,
 }
 
 impl Run {
@@ -136,7 +143,30 @@ impl Run {
             conduct.seed_snapshot(snapshot.class, snapshot.bytes, snapshot.residual, &mut world);
         }
         conduct.open(&mut world);
-        Run { conduct, world, events: 0, warming, looked_at: Time::ZERO, end: Time::ZERO }
+        // Until the measure begins there is nothing to cut.
+        let next_edge =
+            if horizon.windows.is_empty() { Time::MAX } else { Time::ZERO + horizon.warmup };
+        Run {
+            conduct,
+            world,
+            events: 0,
+            warming,
+            looked_at: Time::ZERO,
+            end: Time::ZERO,
+            windows: horizon.windows.clone(),
+            next_edge,
+        }
+    }
+
+    /// Cuts the measure at all edges of windows up to `now`: what happens at an edge comes after it.
+    #[cold]
+    fn cross_edges(&mut self, now: Time) {
+        while self.next_edge <= now {
+            let at = self.next_edge;
+            let inside = self.windows.iter().map(|window| window.holds(at)).collect();
+            self.conduct.recorder().cut(at, inside);
+            self.next_edge = window::next_edge(&self.windows, at);
+        }
     }
 
     /// Runs to the horizon; `self.end` is then the end of the measure.
@@ -159,6 +189,9 @@ impl Run {
             if self.warming && at >= warm_at {
                 self.conduct.begin_measure(warm_at);
                 self.warming = false;
+            }
+            if at >= self.next_edge {
+                self.cross_edges(at);
             }
             let (now, occurrence) = self.world.pop().expect("an occurrence was seen to be due");
             if let Some(id) = self.world.look_ahead() {
@@ -218,6 +251,10 @@ impl Run {
         if horizon.measure.is_some() {
             if std::mem::take(&mut self.warming) {
                 self.conduct.begin_measure(warm_at);
+            }
+            if limit > self.next_edge {
+                // What is at the very end is no window any more.
+                self.cross_edges(Time::from_nanos(limit.nanos() - 1));
             }
             self.end = limit;
             return Finish::Complete;

@@ -167,17 +167,23 @@ impl Summary {
 
     /// ⌈q·n⌉ within 1 to n. A product that is whole but for rounding (0.07 · 100) is that number.
     pub(super) fn rank(&self, q: f64) -> u64 {
-        let product = q * self.count as f64;
-        let nearest = product.round();
-        let whole = (product - nearest).abs() <= 1e-12 * nearest;
-        let rank = if whole { nearest } else { product.ceil() };
-        (rank as u64).clamp(1, self.count.max(1))
+        rank_of(q, self.count)
     }
 
     /// The histogram, if there was an observation within its bound.
     pub(super) fn histogram(&self) -> Option<&Histogram<u64>> {
         self.histogram.as_deref()
     }
+}
+
+/// The rank of the `q` quantile among `count` observations, ⌈q · count⌉: a product that is a whole
+/// number but for rounding is that number.
+pub fn rank_of(q: f64, count: u64) -> u64 {
+    let product = q * count as f64;
+    let nearest = product.round();
+    let whole = (product - nearest).abs() <= 1e-12 * nearest;
+    let rank = if whole { nearest } else { product.ceil() };
+    (rank as u64).clamp(1, count.max(1))
 }
 
 /// Grows with the values that come, so that short durations take little memory.

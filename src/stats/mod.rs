@@ -5,6 +5,7 @@
 //! | observations of one metric: exact sums beside a histogram | [`Summary`], [`write_hlog`] |
 //! | gauges: exact integrals over time | [`TimeWeighted`], [`TimeWeightedReal`] |
 //! | intervals over replications | [`interval`], [`student_t`] |
+//! | the level of each of several looks | [`spending`] |
 //! | warm-up truncation | [`mser5`] |
 //! | goodness of fit | [`ks`] |
 
@@ -14,9 +15,10 @@ pub mod interval;
 pub mod ks;
 mod mser;
 pub mod special;
+pub mod spending;
 mod time_weighted;
 
-pub use histogram::Summary;
+pub use histogram::{Summary, rank_of};
 pub use hlog::{HlogError, write_hlog};
 pub use interval::{student_t, student_t_quantile};
 pub use mser::{MserError, mser5};

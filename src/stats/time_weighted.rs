@@ -59,6 +59,19 @@ impl TimeWeighted {
         self.since = self.latest;
     }
 
+    /// Takes a later part of the same gauge: integrals and elapsed time add up, also where there is a
+    /// gap between the two.
+    pub fn append(&mut self, later: &TimeWeighted) {
+        let elapsed = self.elapsed() + later.elapsed();
+        self.integral += later.integral;
+        self.lasted = match (self.lasted, later.lasted) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+            (one, other) => one.or(other),
+        };
+        (self.value, self.latest) = (later.value, later.latest);
+        self.since = Time::ZERO + self.latest.since(Time::ZERO + elapsed);
+    }
+
     /// The present value.
     #[inline]
     pub fn value(&self) -> i64 {
@@ -213,6 +226,24 @@ mod tests {
         gauge.advance(at(12));
         assert_eq!((gauge.integral(), gauge.mean(), gauge.max()), (4.0, Some(2.0), Some(2)));
         assert_eq!(gauge.elapsed(), Span::from_secs(2));
+    }
+
+    #[test]
+    fn parts_of_a_gauge_add_up_over_a_gap() {
+        let mut gauge = TimeWeighted::new();
+        gauge.set(at(0), 9);
+        gauge.restart(at(10));
+        let mut whole = gauge.clone();
+        gauge.add(at(12), 3); // 9 for 2 s, 12 for 2 s
+        gauge.advance(at(14));
+        whole.append(&gauge);
+        gauge.add(at(16), -11); // 12 for 2 s is left out
+        gauge.restart(at(16));
+        gauge.advance(at(22)); // 1 for 6 s
+        whole.append(&gauge);
+        assert_eq!((whole.integral(), whole.elapsed()), (48.0, Span::from_secs(10)));
+        assert_eq!((whole.mean(), whole.min(), whole.max()), (Some(4.8), Some(1), Some(12)));
+        assert_eq!(whole.value(), 1);
     }
 
     #[test]

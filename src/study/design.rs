@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::replicate::Design;
+use super::windows::{NamedWindow, WindowError};
 use crate::conduct::{RunOptions, Setup, SetupError};
 use crate::measure::Gauge;
 use crate::scenario::types::{IdleThen, Measure, Profile, Scenario, Start, Warmup};
@@ -43,6 +44,12 @@ pub enum DesignError {
          give `platform.retention`, or `experiment.start: empty`"
     )]
     NoSteadyState,
+    /// A boundary speaks of a window that there is not.
+    #[error(transparent)]
+    Window(#[from] WindowError),
+    /// The same of the other arm.
+    #[error("the baseline cannot be run: {0}")]
+    Baseline(Box<DesignError>),
 }
 
 /// A study and what was chosen for it.
@@ -54,6 +61,62 @@ pub struct Study {
     pub warmup_reason: String,
     /// What a person should know of these choices.
     pub warnings: Vec<String>,
+    /// Windows of time that are measured apart, in the order of the horizon.
+    pub windows: Vec<NamedWindow>,
+}
+
+/// The studies of both arms of a scenario that has a baseline.
+#[derive(Clone, Debug)]
+pub struct Arms {
+    /// The scenario's own platform.
+    pub own: Study,
+    /// The baseline, and its scenario.
+    pub baseline: Option<(Scenario, Study)>,
+}
+
+/// Chooses for both arms: the same sessions, the same draws, and the same time of both, so the longer
+/// of the two warm-ups.
+///
+/// # Errors
+/// As [`design`], for either arm.
+pub fn arms(
+    scenario: &Scenario,
+    recorded: Option<Arc<Vec<SessionPlan>>>,
+    options: &RunOptions,
+    watch: &Watch,
+) -> Result<Arms, DesignError> {
+    let mut own = design(scenario, recorded.clone(), options, watch)?;
+    let Some(other) = scenario.of_baseline() else { return Ok(Arms { own, baseline: None }) };
+    let of_baseline = |error: DesignError| DesignError::Baseline(Box::new(error));
+    let setup = Setup::new(&other, recorded, options).map_err(|e| of_baseline(e.into()))?;
+    let setup = setup.with_demand_of(&own.design.setup);
+    let mut baseline = design_on(&other, setup, watch).map_err(of_baseline)?;
+    let (a, b) = (own.design.horizon.warmup, baseline.design.horizon.warmup);
+    if a < b {
+        own.warmup_reason =
+            format!("of the baseline, which takes longer: {}", baseline.warmup_reason);
+    }
+    for study in [&mut own, &mut baseline] {
+        study.set_warmup(scenario, a.max(b))?;
+    }
+    // Boundaries are the scenario's own, and so are their windows.
+    baseline.windows.clone_from(&own.windows);
+    baseline.design.horizon.windows.clone_from(&own.design.horizon.windows);
+    Ok(Arms { own, baseline: Some((other, baseline)) })
+}
+
+impl Study {
+    /// Sets the warm-up, and what follows from it.
+    fn set_warmup(&mut self, scenario: &Scenario, warmup: Span) -> Result<(), WindowError> {
+        self.windows = super::windows::windows(scenario, warmup)?;
+        let horizon = &mut self.design.horizon;
+        horizon.warmup = warmup;
+        horizon.windows = self.windows.iter().map(|window| window.times).collect();
+        horizon.series_every = horizon
+            .measure
+            .map(|measure| Span::from_nanos(((warmup + measure).nanos() / SERIES_POINTS).max(1)));
+        Ok(())
+    }
 }
 
 /// Chooses warm-up and horizon; where the warm-up is `auto`, by a pilot run.
@@ -67,7 +130,11 @@ pub fn design(
     options: &RunOptions,
     watch: &Watch,
 ) -> Result<Study, DesignError> {
-    let setup = Arc::new(Setup::new(scenario, recorded, options)?);
+    design_on(scenario, Setup::new(scenario, recorded, options)?, watch)
+}
+
+fn design_on(scenario: &Scenario, setup: Setup, watch: &Watch) -> Result<Study, DesignError> {
+    let setup = Arc::new(setup);
     let measure = match scenario.experiment.measure {
         Measure::End => None,
         Measure::For(span) => Some(span),
@@ -89,10 +156,11 @@ pub fn design(
             return Err(DesignError::StockFills { retention, horizon });
         }
     }
-    let series_every = measure
-        .map(|measure| Span::from_nanos(((warmup + measure).nanos() / SERIES_POINTS).max(1)));
-    let horizon = Horizon { warmup, measure, series_every, ..Horizon::default() };
-    Ok(Study { design: Design { setup, horizon, steady }, warmup_reason, warnings })
+    let horizon = Horizon { measure, ..Horizon::default() };
+    let design = Design { setup, horizon, steady, resample: false };
+    let mut study = Study { design, warmup_reason, warnings, windows: Vec::new() };
+    study.set_warmup(scenario, warmup)?;
+    Ok(study)
 }
 
 /// Whether sessions leave snapshots behind that nobody deletes before their retention.

@@ -1,21 +1,25 @@
 //! Replications, warm-up, when to stop, and the twin of a live run.
 
 mod calibrate;
+mod changes;
 mod design;
 mod exact;
 mod expectation;
 mod lived;
+mod looks;
 mod piece;
 mod replicate;
 mod simulated;
 mod stock;
 mod twin;
+mod windows;
 
 pub use calibrate::{Calibration, calibrate};
-pub use design::{DesignError, Study, design};
+pub use design::{Arms, DesignError, Study, arms, design};
 pub use expectation::{Expectation, Mean, ModelLoad, expectation};
 pub use lived::{live_record, twin_record};
 pub use piece::piece;
-pub use replicate::{Design, replicate, until_decided};
+pub use replicate::{Design, replicate, replicate_arms, until_decided};
 pub use simulated::{SimulateError, Simulated, hash, judge, setup, simulated};
 pub use twin::{ModelError, QuantileError, Twin, twin};
+pub use windows::{NamedWindow, WindowError, windows};

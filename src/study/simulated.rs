@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::design::{DesignError, design};
-use super::replicate::until_decided;
-use crate::boundary::{self, Boundaries, ExprError};
+use super::changes;
+use super::design::{Arms, DesignError, arms};
+use super::looks::LookPlan;
+use super::replicate::{Design, until_decided};
+use super::windows::NamedWindow;
+use crate::boundary::{self, Boundaries, ExprError, Judgement, Parts};
 use crate::conduct::{RunOptions, Setup};
-use crate::measure::record::{Kind, Quality, Run, Verdict};
+use crate::measure::record::{
+    BaselineRecord, BoundaryRecord, Kind, PartRecord, Quality, Run, Verdict, WindowRecord,
+};
 use crate::measure::{RunInput, Totals};
-use crate::scenario::types::{Replications, Scenario};
+use crate::scenario::types::Scenario;
 use crate::sim::{Finish, Outcome, Watch};
 use crate::units::Span;
 use crate::workload::plan::SessionPlan;
@@ -71,75 +76,133 @@ pub fn simulated(
         let (name, error) = errors.into_iter().next().expect("a failed reading names an error");
         SimulateError::Boundary { name, error }
     })?;
-    let study = design(scenario, recorded, options, watch)?;
-    let setup = &study.design.setup;
-    let judge = Judge {
-        scenario,
-        boundaries,
-        hash: hash(scenario),
-        models: setup.models.iter().map(|(name, _)| name.clone()).collect(),
-        warnings: warnings.iter().chain(&study.warnings).cloned().collect(),
-        exact: super::exact::is_exact(scenario, setup),
-        warmup: study.design.horizon.warmup,
-    };
-    let looks = judge.looks();
-    let outcomes =
-        until_decided(&study.design, &looks, watch, |outcomes| judge.is_decided(outcomes));
-    let (run, outcome, totals) = judge.record(outcomes).ok_or(SimulateError::NothingMeasured)?;
+    let arms = arms(scenario, recorded, options, watch)?;
+    let judge = Judge::new(scenario, boundaries, &arms, warnings);
+    let designs: Vec<&Design> = judge.arms.iter().map(|arm| arm.design).collect();
+    let mut open = Vec::new();
+    let outcomes = until_decided(&designs, &judge.plan.looks, watch, |look, outcomes| {
+        open.push(judge.still_open(look, outcomes));
+        open.last().is_some_and(Vec::is_empty)
+    });
+    let (run, outcome, totals) =
+        judge.record(outcomes, open).ok_or(SimulateError::NothingMeasured)?;
     let interrupted =
         watch.stop.load(std::sync::atomic::Ordering::Relaxed) && !run.quality.complete;
-    Ok(Simulated { run, outcome, totals, warmup_reason: study.warmup_reason, interrupted })
+    let warmup_reason = arms.own.warmup_reason;
+    Ok(Simulated { run, outcome, totals, warmup_reason, interrupted })
 }
 
-/// Fills in the verdicts and the stage of a record.
+/// Fills in the verdicts and the stage of a record that stands by itself.
 pub fn judge(run: &mut Run, boundaries: &Boundaries, scenario: &Scenario) -> boundary::Outcome {
     let judgement = boundaries.judge(run);
+    fill(run, judgement, scenario)
+}
+
+fn fill(run: &mut Run, judgement: Judgement, scenario: &Scenario) -> boundary::Outcome {
     run.boundaries = judgement.boundaries;
     let policies = scenario.platform.governance.policies.len() as u64;
     run.stage = Some(boundary::stage(run, scenario.platform.isolation.name(), policies));
     judgement.outcome
 }
 
-/// What turns outcomes into a judged record.
-struct Judge<'a> {
+/// One arm: a platform under the demand.
+struct Arm<'a> {
     scenario: &'a Scenario,
-    boundaries: Boundaries,
-    hash: String,
+    design: &'a Design,
     models: Vec<String>,
-    warnings: Vec<String>,
     exact: bool,
-    warmup: Span,
 }
 
-impl Judge<'_> {
-    /// Replications at which to look. Where nothing is random one says all.
-    fn looks(&self) -> Vec<u32> {
-        match &self.scenario.experiment.replications {
-            Replications::Fixed(n) => vec![*n],
-            Replications::Until(_) if self.exact => vec![1],
-            Replications::Until(looks) => looks.looks.clone(),
+impl<'a> Arm<'a> {
+    fn new(scenario: &'a Scenario, design: &'a Design) -> Self {
+        let models = design.setup.models.iter().map(|(name, _)| name.clone()).collect();
+        Arm { scenario, design, models, exact: super::exact::is_exact(scenario, &design.setup) }
+    }
+}
+
+/// What turns outcomes into a judged record.
+struct Judge<'a> {
+    boundaries: Boundaries,
+    hash: String,
+    warnings: Vec<String>,
+    /// The scenario's own, then the baseline.
+    arms: Vec<Arm<'a>>,
+    windows: &'a [NamedWindow],
+    plan: LookPlan,
+}
+
+/// The records of all parts of a study.
+struct Assembled {
+    run: Run,
+    baseline: Option<Run>,
+    windows: Vec<(String, Run, Option<Run>)>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(
+        scenario: &'a Scenario,
+        boundaries: Boundaries,
+        studies: &'a Arms,
+        warnings: &[String],
+    ) -> Self {
+        let baseline = studies.baseline.as_ref();
+        let arms: Vec<Arm<'a>> = std::iter::once(Arm::new(scenario, &studies.own.design))
+            .chain(baseline.map(|(scenario, study)| Arm::new(scenario, &study.design)))
+            .collect();
+        let of_baseline = baseline.iter().flat_map(|(_, study)| &study.warnings);
+        let of_baseline = of_baseline.map(|warning| format!("baseline: {warning}"));
+        let warnings = warnings.iter().chain(&studies.own.warnings).cloned().chain(of_baseline);
+        let exact = arms.iter().all(|arm| arm.exact);
+        Judge {
+            boundaries,
+            hash: hash(scenario),
+            warnings: warnings.collect(),
+            plan: LookPlan::new(&scenario.experiment.replications, exact),
+            arms,
+            windows: &studies.own.windows,
         }
     }
 
-    fn is_decided(&self, outcomes: &[Outcome]) -> bool {
-        let totals: Vec<Totals> = outcomes.iter().map(|o| o.totals.clone()).collect();
-        let (run, _) = self.assemble(&totals, Quality { exact: self.exact, ..Quality::default() });
-        run.boundaries.values().all(|b| b.verdict != Verdict::Inconclusive)
+    /// Boundaries that are not decided at a look.
+    fn still_open(&self, look: usize, outcomes: &[Vec<Outcome>]) -> Vec<String> {
+        let totals: Vec<Vec<Totals>> =
+            outcomes.iter().map(|arms| arms.iter().map(|o| o.totals.clone()).collect()).collect();
+        let parts = self.assemble(&totals, Quality::default());
+        let judgement = self.judgement(&parts, look);
+        let open = |b: &&BoundaryRecord| b.verdict == Verdict::Inconclusive;
+        let named = judgement.boundaries.iter().filter(|(_, b)| open(b));
+        named.map(|(name, _)| name.clone()).collect()
+    }
+
+    fn judgement(&self, parts: &Assembled, look: usize) -> Judgement {
+        let beside =
+            Parts { run: &parts.run, baseline: parts.baseline.as_ref(), windows: &parts.windows };
+        self.boundaries.judge_parts(&beside, &|family| self.plan.level(look, family))
     }
 
     /// The record of what is usable; `None` where that is nothing.
-    fn record(&self, outcomes: Vec<Outcome>) -> Option<(Run, boundary::Outcome, Vec<Totals>)> {
+    fn record(
+        &self,
+        outcomes: Vec<Vec<Outcome>>,
+        open: Vec<Vec<String>>,
+    ) -> Option<(Run, boundary::Outcome, Vec<Totals>)> {
         let mut warnings = self.warnings.clone();
         let started = outcomes.len();
-        let stuck = outcomes.iter().filter(|o| o.finish == Finish::Stuck).count();
-        if stuck > 0 {
-            warnings.push(format!(
-                "{stuck} of {started} replications stopped with sessions that wait for slots which nobody frees: \
-                 raise `max_concurrent`, or let idle sandboxes go (`platform.idle`)"
-            ));
+        let stuck =
+            |arm: usize| outcomes.iter().filter(|arms| arms[arm].finish == Finish::Stuck).count();
+        for arm in 0..self.arms.len() {
+            if stuck(arm) > 0 {
+                let of = if arm == 0 { "" } else { " of the baseline" };
+                warnings.push(format!(
+                    "{} of {started} replications{of} stopped with sessions that wait for slots which nobody frees: \
+                     raise `max_concurrent`, or let idle sandboxes go (`platform.idle`)",
+                    stuck(arm)
+                ));
+            }
         }
-        let interrupted = outcomes.iter().any(|o| o.finish == Finish::Interrupted);
-        let usable = usable(outcomes, self.warmup);
+        let stuck = (0..self.arms.len()).any(|arm| stuck(arm) > 0);
+        let interrupted = outcomes.iter().flatten().any(|o| o.finish == Finish::Interrupted);
+        let usable = usable(outcomes, self.arms[0].design.horizon.warmup);
         if interrupted {
             warnings.push(format!(
                 "interrupted: {} of {started} replications under way are in this record",
@@ -149,37 +212,90 @@ impl Judge<'_> {
         if usable.is_empty() {
             return None;
         }
-        let complete = !interrupted && stuck == 0;
-        let quality =
-            Quality { complete, exact: self.exact && complete, warnings, ..Quality::default() };
-        let (run, outcome) = self.assemble(&usable, quality);
-        Some((run, outcome, usable))
+        let complete = !interrupted && !stuck;
+        let parts = self.assemble(&usable, Quality { complete, warnings, ..Quality::default() });
+        let look = open.len().saturating_sub(1);
+        let judgement = self.judgement(&parts, look);
+        let decision = self.plan.record(&judgement, open);
+        let mut run = self.whole(parts);
+        run.decision = decision;
+        let outcome = fill(&mut run, judgement, self.arms[0].scenario);
+        let own = usable.into_iter().filter_map(|arms| arms.into_iter().next()).collect();
+        Some((run, outcome, own))
     }
 
-    fn assemble(&self, totals: &[Totals], quality: Quality) -> (Run, boundary::Outcome) {
-        let mut run = Run::assemble(RunInput {
+    /// One record of all parts.
+    fn whole(&self, parts: Assembled) -> Run {
+        let Assembled { mut run, baseline, windows } = parts;
+        for (window, (name, own, other)) in self.windows.iter().zip(windows) {
+            let when = window.when.clone();
+            let (part, baseline) = (PartRecord::from(own), other.map(PartRecord::from));
+            run.windows.insert(name, WindowRecord { when, part, baseline });
+        }
+        if let Some(baseline) = baseline {
+            let changes = changes::all(&run, &baseline);
+            changes::into_scorecard(&changes, &mut run.scorecard);
+            let few = |warning: &&String| !warning.contains("too few observations");
+            let warnings = baseline.quality.warnings.iter().filter(few);
+            run.quality.warnings.extend(warnings.map(|w| format!("baseline: {w}")));
+            let isolation = self.arms[1].scenario.platform.isolation.name().to_owned();
+            run.baseline =
+                Some(Box::new(BaselineRecord { isolation, part: baseline.into(), changes }));
+        }
+        run
+    }
+
+    fn assemble(&self, replications: &[Vec<Totals>], quality: Quality) -> Assembled {
+        let complete = quality.complete;
+        let of_arm = |arm: usize| -> Vec<Totals> {
+            replications.iter().map(|arms| arms[arm].clone()).collect()
+        };
+        let totals: Vec<Vec<Totals>> = (0..self.arms.len()).map(of_arm).collect();
+        let plain = || Quality { complete, ..Quality::default() };
+        let mut windows = Vec::new();
+        for (place, window) in self.windows.iter().enumerate() {
+            let piece = |arm: usize| -> Option<Run> {
+                let totals: Option<Vec<Totals>> =
+                    totals[arm].iter().map(|whole| whole.windows.get(place).cloned()).collect();
+                totals.map(|totals| self.one(arm, &totals, plain()))
+            };
+            let baseline = (self.arms.len() > 1).then(|| piece(1)).flatten();
+            if let Some(run) = piece(0) {
+                windows.push((window.name.clone(), run, baseline));
+            }
+        }
+        let baseline = totals.get(1).map(|totals| self.one(1, totals, plain()));
+        Assembled { run: self.one(0, &totals[0], quality), baseline, windows }
+    }
+
+    /// The record of one arm, whole or in a window.
+    fn one(&self, arm: usize, totals: &[Totals], quality: Quality) -> Run {
+        let Arm { scenario, models, exact, .. } = &self.arms[arm];
+        let exact = *exact && quality.complete;
+        Run::assemble(RunInput {
             kind: Kind::Simulated,
-            scenario: self.scenario,
+            scenario,
             hash: self.hash.clone(),
-            seed: self.scenario.experiment.seed,
-            models: &self.models,
+            seed: scenario.experiment.seed,
+            models,
             replications: totals,
-            quality,
-        });
-        let outcome = judge(&mut run, &self.boundaries, self.scenario);
-        (run, outcome)
+            quality: Quality { exact, ..quality },
+        })
     }
 }
 
-/// Complete replications; where there is none, those that were cut short after their warm-up.
-fn usable(outcomes: Vec<Outcome>, warmup: Span) -> Vec<Totals> {
-    let (whole, cut): (Vec<Outcome>, Vec<Outcome>) =
-        outcomes.into_iter().partition(|o| o.finish != Finish::Interrupted);
+/// Complete replications of all arms; where there is none, those that were cut short after their
+/// warm-up.
+fn usable(outcomes: Vec<Vec<Outcome>>, warmup: Span) -> Vec<Vec<Totals>> {
+    let whole = |arms: &Vec<Outcome>| arms.iter().all(|o| o.finish != Finish::Interrupted);
+    let (whole, cut): (Vec<Vec<Outcome>>, Vec<Vec<Outcome>>) =
+        outcomes.into_iter().partition(whole);
+    let totals = |arms: Vec<Outcome>| arms.into_iter().map(|o| o.totals).collect::<Vec<Totals>>();
     if !whole.is_empty() {
-        return whole.into_iter().map(|o| o.totals).collect();
+        return whole.into_iter().map(totals).collect();
     }
     let measuring = |t: &Totals| t.began.seconds() >= warmup.seconds() && t.ended > t.began;
-    cut.into_iter().map(|o| o.totals).filter(measuring).collect()
+    cut.into_iter().map(totals).filter(|arms| arms.iter().all(measuring)).collect()
 }
 
 /// The resolved setup of a scenario, for whoever explains it without running.

@@ -92,7 +92,7 @@ pub fn twin(
     calibrated.fixed_demand = Some(0);
     let setup = Arc::new(calibrated);
     let horizon = Horizon { keep_turns: true, ..Horizon::default() };
-    let design = Design { setup: Arc::clone(&setup), horizon, steady: false };
+    let design = Design { setup: Arc::clone(&setup), horizon, steady: false, resample: false };
     let outcomes = replicate(&design, 0, REPLICATIONS, watch);
     let error = model_error(&calibration, &outcomes, live, again, setup.seed, half);
     Ok(Twin { outcomes, setup, calibration, error })

@@ -30,6 +30,8 @@ pub const CHILDREN_PER_STEP: u32 = 63;
 const LARGER_BATCH_CHANCE: f64 = 1e-9;
 /// Shares may miss 1 by this much: they are written in decimals.
 const SHARE_TOLERANCE: f64 = 1e-6;
+/// Marks numbers of sessions that others are copies of; those of a run have other bits.
+const COPIED: u64 = 1 << 60;
 
 /// Plans drawn on demand.
 #[derive(Clone, Debug)]
@@ -52,6 +54,10 @@ pub(super) struct DrawnClass {
     pub model: ModelId,
     /// Cores of the sandbox, which bound a tool call's speed.
     pub vcpu: Cores,
+    /// Recorded sessions that the class was fitted to.
+    pub fitted_on: Option<u64>,
+    /// Its sessions are copies of so many, drawn anew in each replication.
+    pub copies_of: Option<u64>,
     /// Sub-agents of a step: how many, and their class.
     pub children: Option<(Dist<Count>, ClassId)>,
 }
@@ -115,11 +121,33 @@ impl DrawnPlans {
         Ok(DrawnPlans { seed, classes: compiled.into(), shares: shares(classes)? })
     }
 
+    /// The same plans with the demand itself uncertain (parametric bootstrap): of a class that was
+    /// fitted to n recorded sessions, each replication draws n sessions of its own, and every session
+    /// is a copy of one of them, drawn with replacement. So replications differ as far as two such
+    /// recordings do, and not only as two runs on endless recordings.
+    #[must_use]
+    pub fn resampled(&self) -> Self {
+        let mut plans = self.clone();
+        plans.classes.iter_mut().for_each(|class| class.copies_of = class.fitted_on);
+        plans
+    }
+
+    /// The session whose turns, thinks, tokens and tools a session has: itself, or the one it copies.
+    #[inline]
+    fn body(&self, replication: u16, session: u64, class: ClassId) -> u64 {
+        let Some(n) = self.classes[usize::from(class.0)].copies_of else { return session };
+        let u = self.draws(replication, session, Purpose::Resample, 0).uniform();
+        let copied = ((u * n as f64) as u64).min(n.saturating_sub(1));
+        // Numbers that no session of a run has, apart for each class.
+        COPIED | u64::from(class.0) << 40 | copied
+    }
+
     /// The class of a session, its turns and its end.
     pub fn outline(&self, replication: u16, session: u64) -> Outline {
         let class = self.class_of(replication, session);
         let drawn = &self.classes[usize::from(class.0)];
-        let turns = drawn.turns.sample(&mut self.draws(replication, session, Purpose::Turns, 0));
+        let body = self.body(replication, session, class);
+        let turns = drawn.turns.sample(&mut self.draws(replication, body, Purpose::Turns, 0));
         let abandons = drawn.abandon > 0.0
             && self.draws(replication, session, Purpose::End, 0).bernoulli(drawn.abandon);
         let end = if abandons { End::Abandon } else { End::Close };
@@ -132,6 +160,7 @@ impl DrawnPlans {
             return Span::ZERO;
         }
         let drawn = &self.classes[usize::from(class.0)];
+        let session = self.body(replication, session, class);
         drawn.think.sample(&mut self.draws(replication, session, Purpose::Think, turn))
     }
 
@@ -143,6 +172,7 @@ impl DrawnPlans {
     /// Steps of a turn.
     pub fn steps(&self, replication: u16, session: u64, class: ClassId, turn: u32) -> u32 {
         let drawn = &self.classes[usize::from(class.0)];
+        let session = self.body(replication, session, class);
         whole(drawn.steps.sample(&mut self.draws(replication, session, Purpose::Steps, turn)))
     }
 
@@ -151,6 +181,7 @@ impl DrawnPlans {
     pub fn call(&self, replication: u16, session: u64, class: ClassId, at: StepAt) -> CallPlan {
         let drawn = &self.classes[usize::from(class.0)];
         let tokens = &drawn.tokens;
+        let session = self.body(replication, session, class);
         let draws = |purpose, index| self.draws(replication, session, purpose, index);
         let mut input = if at.step == 0 {
             tokens.user.sample(&mut draws(Purpose::UserTokens, at.turn))
@@ -171,6 +202,7 @@ impl DrawnPlans {
         match calls.as_constant() {
             Some(calls) => whole(calls),
             None => {
+                let session = self.body(replication, session, class);
                 let mut draws = self.draws(replication, session, Purpose::ToolCalls, at.ordinal);
                 whole(calls.sample(&mut draws))
             }
@@ -189,6 +221,7 @@ impl DrawnPlans {
         let drawn = &self.classes[usize::from(class.0)];
         let calls = self.tool_count(replication, session, class, at);
         let first = at.ordinal.wrapping_mul(TOOL_CALLS_PER_STEP);
+        let session = self.body(replication, session, class);
         out.extend((0..calls).map(|number| {
             let index = first.wrapping_add(number);
             drawn.tool(|purpose| self.draws(replication, session, purpose, index))
@@ -224,8 +257,9 @@ impl DrawnPlans {
     /// The outline of a sub-agent.
     pub fn child_outline(&self, replication: u16, session: u64, class: ClassId) -> Outline {
         let drawn = &self.classes[usize::from(class.0)];
+        let body = self.body(replication, session, class);
         let turns =
-            whole(drawn.turns.sample(&mut self.draws(replication, session, Purpose::Turns, 0)));
+            whole(drawn.turns.sample(&mut self.draws(replication, body, Purpose::Turns, 0)));
         Outline { session, class, turns: turns.max(1), end: End::Close }
     }
 
@@ -305,6 +339,8 @@ impl DrawnClass {
             abandon: class.abandon.0,
             model,
             vcpu: class.sandbox.vcpu,
+            fitted_on: class.fitted_on,
+            copies_of: None,
             children: None,
         })
     }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::drawn::DrawnPlans;
+use crate::random::{Draws, Purpose};
 use crate::units::{Bytes, Cores, Span, Time};
 
 /// A class of sessions: its place in the scenario's `classes`.
@@ -119,6 +120,18 @@ pub struct SessionPlan {
 const INDEX_BITS: u32 = 40;
 /// Marks numbers of drawn sub-agents; sessions, pool places and stocks have other bits.
 const DRAWN_CHILD: u64 = 1 << 61;
+
+/// Recorded sessions drawn again with replacement (bootstrap over sessions): the k-th arrives when the
+/// k-th did, and does what one of them did, drawn with `draw(seed, replication, k, Resample, 0)`.
+pub fn resampled(sessions: &[SessionPlan], seed: u64, replication: u16) -> Vec<SessionPlan> {
+    let n = sessions.len();
+    let pick = |(k, at): (usize, &SessionPlan)| {
+        let u = Draws::new(seed, replication, k as u64, Purpose::Resample, 0).uniform();
+        let taken = &sessions[((u * n as f64) as usize).min(n - 1)];
+        SessionPlan { session: at.session, arrival: at.arrival, ..taken.clone() }
+    };
+    sessions.iter().enumerate().map(pick).collect()
+}
 
 /// Where plans come from. Cheap to clone; shared by all replications.
 #[derive(Clone, Debug)]

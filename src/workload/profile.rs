@@ -103,6 +103,44 @@ impl ProfileCurve {
         area.sum::<f64>() / self.cycle.seconds()
     }
 
+    /// The begin of the hour of the cycle in which most arrives; the earliest of equals. It begins
+    /// where a step does, or ends where one does: between, its mean only moves one way.
+    pub fn peak_hour(&self) -> Span {
+        let before = |start: Span| {
+            let nanos = start.nanos() + self.cycle.nanos() - HOUR.nanos() % self.cycle.nanos();
+            Span::from_nanos(nanos % self.cycle.nanos())
+        };
+        let starts = self.steps.iter().flat_map(|(start, _)| [*start, before(*start)]);
+        let mut starts: Vec<Span> = starts.collect();
+        starts.sort_unstable();
+        let mut best = (f64::NEG_INFINITY, Span::ZERO);
+        for start in starts {
+            let arrives = self.area(start, HOUR);
+            // Equal but for rounding is equal.
+            if arrives > best.0 * (1.0 + 1e-12) {
+                best = (arrives, start);
+            }
+        }
+        best.1
+    }
+
+    /// ∫ factor dt over a time that begins at `start` of a cycle, in factor·nanoseconds.
+    fn area(&self, start: Span, length: Span) -> f64 {
+        let (mut at, end) = (start.nanos(), start.nanos() + length.nanos());
+        let mut area = 0.0;
+        while at < end {
+            let place = at % self.cycle.nanos();
+            let next = self.steps.iter().map(|(start, _)| start.nanos()).find(|s| *s > place);
+            let step_end =
+                at - place + next.unwrap_or(self.cycle.nanos() + self.steps[0].0.nanos());
+            // Before the first step the last one still holds, up to it.
+            let until = step_end.min(end);
+            area += self.factor(Time::from_nanos(at)) * (until - at) as f64;
+            at = until;
+        }
+        area
+    }
+
     /// The time after which it repeats.
     pub fn cycle(&self) -> Span {
         self.cycle
@@ -162,6 +200,26 @@ mod tests {
         assert!((weekend / week - (119.0 + 133.0) / 2.0 / 564.0).abs() < 1e-9);
         // An hour's factor is the published one times its day's.
         assert!((curve.factor(at(20, 0)) / curve.factor(at(3, 0)) - 1.43 / 0.70).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_peak_hour_is_the_hour_in_which_most_arrives() {
+        let steps = |steps: &[(u64, f64)]| {
+            let steps = steps.iter().map(|(min, f)| (Span::from_secs(60 * min), Ratio(*f)));
+            ProfileCurve::new(&Profile::Day(steps.collect())).unwrap()
+        };
+        // A long plateau: its begin.
+        let plateau = steps(&[(0, 0.4), (9 * 60, 1.6), (20 * 60, 0.7)]);
+        assert_eq!(plateau.peak_hour(), hours(9));
+        // Half an hour at 3 beside half an hour at 2, not beside 1: 14:00 to 15:00.
+        let spike = steps(&[(0, 1.0), (14 * 60, 2.0), (14 * 60 + 30, 3.0), (15 * 60, 1.0)]);
+        assert_eq!(spike.peak_hour(), hours(14));
+        // The spike at the cycle's end goes on over midnight: 23:30 to 0:30.
+        let late = steps(&[(30, 1.0), (23 * 60 + 30, 5.0)]);
+        assert_eq!(late.peak_hour(), Span::from_secs(23 * 3_600 + 1_800));
+        assert_eq!(steps(&[(0, 1.0)]).peak_hour(), Span::ZERO);
+        let week = ProfileCurve::new(&Profile::Week(WeekProfile::OfficeHours)).unwrap();
+        assert_eq!(week.peak_hour(), hours(24 + 20));
     }
 
     #[test]

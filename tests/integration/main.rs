@@ -1,10 +1,12 @@
 //! All integration tests, in one binary.
 
 mod archive;
+mod arms;
 mod broken;
 mod cli;
 mod closed_forms;
 mod costs;
+mod coverage;
 mod determinism;
 mod drive_process;
 mod efficiency;

@@ -46,7 +46,6 @@ fn quantities_comparisons_and_values_are_read() {
             Less,
             134_217_728.0,
         ),
-        ("tco.change < -30%", Quantity::TcoChange, Less, -0.3),
         ("model_error.turn.p95 < 10%", Quantity::ModelError(Metric::Turn, Stat::P95), Less, 0.1),
     ] {
         let expr = Expr::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));

@@ -1,6 +1,7 @@
 //! Expressions, verdicts and stages.
 
 mod expressions;
+mod family;
 mod judging;
 mod staging;
 
@@ -31,6 +32,9 @@ fn empty_run() -> Run {
         scorecard: Scorecard::default(),
         boundaries: IndexMap::new(),
         stage: None,
+        baseline: None,
+        windows: IndexMap::new(),
+        decision: None,
         per_replication: vec![ReplicationRecord::default(); 2],
         quality: Quality::default(),
     }

@@ -1,6 +1,7 @@
 //! The public record of a run, `run.json`. Keys, units and their order are stable; additions are free.
 
 mod number;
+mod part;
 mod quality;
 mod verdict;
 
@@ -14,8 +15,11 @@ pub use number::{
     GaugeIntervals, GaugeRecord, MetricIntervals, MetricRecord, ReplicationMetric,
     ReplicationRecord, Scorecard, ScorecardKey,
 };
+pub use part::{BaselineRecord, ChangeRecord, PartRecord, WindowRecord};
 pub use quality::Quality;
-pub use verdict::{Axis, BoundaryRecord, Level, StageRecord, Verdict};
+pub use verdict::{
+    Axis, BoundaryRecord, DecisionRecord, Level, LookRecord, StageRecord, Together, Verdict,
+};
 
 /// The schema that [`Run`] writes.
 pub const SCHEMA: &str = "plimsoll/run/1";
@@ -62,6 +66,15 @@ pub struct Run {
     pub boundaries: IndexMap<String, BoundaryRecord>,
     /// Which stage of an agent platform this is.
     pub stage: Option<StageRecord>,
+    /// The second arm, under the same demand and draws.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Box<BaselineRecord>>,
+    /// Windows of time that boundaries speak of, by name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub windows: IndexMap<String, WindowRecord>,
+    /// How verdicts were taken: at which looks, at which levels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<DecisionRecord>,
     /// Each replication by itself.
     pub per_replication: Vec<ReplicationRecord>,
     /// How far this record can be trusted.

@@ -122,6 +122,10 @@ pub struct ReplicationRecord {
     pub gauges: IndexMap<String, GaugeRecord>,
     /// What was used.
     pub usage: Usage,
+    /// What that costs by itself, by [`CostKey::name`](crate::billing::CostKey::name); what there is
+    /// nothing to divide by for is absent.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub cost: IndexMap<String, f64>,
 }
 
 /// Ratios that a platform is judged by; `None` where there is nothing to divide by.

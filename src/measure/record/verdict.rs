@@ -26,6 +26,16 @@ pub struct BoundaryRecord {
     /// Its 95 % interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ci95: Option<[f64; 2]>,
+    /// The two-sided error level that the verdict was taken at, where it is not 5 %: at an early look
+    /// less is spent, and a surprise must stand out among all boundaries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<f64>,
+    /// The interval of that level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+    /// The window of time that it speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub during: Option<String>,
     /// Whether it holds.
     pub verdict: Verdict,
     /// The verdict that counts as a yes.
@@ -43,6 +53,52 @@ pub struct BoundaryRecord {
     /// What the scenario says about the boundary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// All verdicts together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Together {
+    /// Every verdict is as expected.
+    AsExpected,
+    /// At least one is decided and not as expected.
+    Surprise,
+    /// None is against expectation, but at least one is inconclusive, or the run is not one to judge.
+    Inconclusive,
+}
+
+/// How verdicts were taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecisionRecord {
+    /// Share of runs in which a boundary is decided wrongly, both sides together.
+    pub error: f64,
+    /// How it is spent over the looks.
+    pub spending: String,
+    /// The looks that were planned.
+    pub looks: Vec<LookRecord>,
+    /// All verdicts together: each at its own level, for all must be true (intersection-union).
+    pub together: Together,
+    /// How that is safe.
+    pub all_as_expected: String,
+    /// Boundaries that are broken, or hold, against expectation: named so that in 95 % of runs none is
+    /// named wrongly, however many boundaries there are (Holm).
+    pub surprises: Vec<String>,
+    /// How that is safe.
+    pub surprises_by: String,
+}
+
+/// One look at the verdicts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LookRecord {
+    /// Replications at this look.
+    pub replications: u32,
+    /// Share of the error that may have been spent by then.
+    pub spent: f64,
+    /// Two-sided level at which a boundary is tested there.
+    pub level: f64,
+    /// Boundaries still open after it; absent for looks that were not taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<Vec<String>>,
 }
 
 /// Development, production or between: of one axis, or of all.

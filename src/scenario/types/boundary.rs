@@ -1,5 +1,6 @@
 //! What must hold.
 
+use super::window::During;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,12 @@ pub struct Boundary(pub BoundarySpec);
 pub struct BoundarySpec {
     /// The expression: a quantity of the record, `<`, `<=`, `>` or `>=`, a value with its unit.
     pub require: String,
+    /// What a `.change` is measured against; the baseline if not said, for there is no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<Against>,
+    /// The window of time that is looked at; the whole measure if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub during: Option<During>,
     /// Why it matters, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -22,6 +29,14 @@ pub struct BoundarySpec {
     /// The verdict that counts as a yes.
     #[serde(default)]
     pub expect: Expect,
+}
+
+/// What a change is measured against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Against {
+    /// The scenario's `baseline`, replication by replication.
+    Baseline,
 }
 
 /// A stage of an agent platform.
@@ -63,6 +78,8 @@ impl<'de> Deserialize<'de> for Boundary {
                 let require = text.to_owned();
                 Ok(Boundary(BoundarySpec {
                     require,
+                    against: None,
+                    during: None,
                     why: None,
                     stage: None,
                     expect: Expect::Holds,

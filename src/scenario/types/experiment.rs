@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Load;
+use super::{Load, Window, is_default};
 use crate::units::{Bytes, Count, Limit, Quantity, Span, UnitError};
 
 /// How a scenario is simulated.
@@ -22,6 +23,12 @@ pub struct Experiment {
     pub measure: Measure,
     /// How often it is repeated with other draws.
     pub replications: Replications,
+    /// Whether intervals hold how little the recorded sessions behind the demand say.
+    #[serde(skip_serializing_if = "is_default")]
+    pub input: Input,
+    /// Windows of time that boundaries can speak of, by name.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub windows: IndexMap<String, Window>,
 }
 
 impl Default for Experiment {
@@ -32,8 +39,22 @@ impl Default for Experiment {
             warmup: Warmup::Auto,
             measure: Measure::For(Span::from_secs(86_400)),
             replications: Replications::default(),
+            input: Input::default(),
+            windows: IndexMap::new(),
         }
     }
+}
+
+/// Where the uncertainty of the demand itself stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Input {
+    /// Nowhere: the trace, or the fitted distributions, are taken for the truth.
+    #[default]
+    Fixed,
+    /// In every interval: the sessions behind the demand are drawn again with replacement, those of a
+    /// trace themselves, of a fitted class as many as it was `fitted_on`.
+    Resample,
 }
 
 /// What is there at time 0.

@@ -7,12 +7,14 @@ mod experiment;
 mod model;
 mod platform;
 mod rates;
+mod window;
 mod workload;
 
-pub use boundary::{Boundary, BoundarySpec, Expect, StageName};
+pub use boundary::{Against, Boundary, BoundarySpec, Expect, StageName};
 pub use efficiency::Efficiency;
 pub use experiment::{
-    Experiment, Live, Looks, Measure, Replications, RuntimeName, Start, Target, Until, Warmup,
+    Experiment, Input, Live, Looks, Measure, Replications, RuntimeName, Start, Target, Until,
+    Warmup,
 };
 pub use model::{
     Latency, LongContextRates, Model, ModelFormula, ModelRates, PromptCache, Quota, Retries,
@@ -26,6 +28,8 @@ pub use workload::{
     Arrivals, Class, Load, Profile, Sandbox, SubAgentDemand, SubAgents, TokenDemand, ToolDemand,
     Trace, TraceFormat, TraceOrder, TraceTiming, TraceTurns, WeekProfile, Workload,
 };
+
+pub use window::{During, PEAK_HOUR, Window};
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -49,6 +53,9 @@ pub struct Scenario {
     /// Supply: the models that sessions call, by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub models: IndexMap<String, Model>,
+    /// A second platform under the same demand and the same draws, to compare with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
     /// What must hold, by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub boundaries: IndexMap<String, Boundary>,
@@ -58,6 +65,27 @@ pub struct Scenario {
     /// How it is driven against a live backend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<Live>,
+}
+
+impl Scenario {
+    /// The scenario of the baseline: the same demand on the other platform, with no boundaries of
+    /// its own. `None` without a baseline.
+    pub fn of_baseline(&self) -> Option<Scenario> {
+        let baseline = self.baseline.as_ref()?;
+        let mut models = self.models.clone();
+        // Demand names models by their place, so those that are there keep theirs.
+        for (name, model) in &baseline.models {
+            models.insert(name.clone(), model.clone());
+        }
+        Some(Scenario {
+            platform: baseline.platform(),
+            models,
+            baseline: None,
+            boundaries: IndexMap::new(),
+            live: None,
+            ..self.clone()
+        })
+    }
 }
 
 /// The name a model or class has where none is given.

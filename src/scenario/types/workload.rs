@@ -197,6 +197,9 @@ pub struct Class {
     pub model: String,
     /// The sandbox that a session runs in.
     pub sandbox: Sandbox,
+    /// Recorded sessions that its distributions were fitted to: how much they can say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fitted_on: Option<u64>,
 }
 
 impl Default for Class {
@@ -214,6 +217,7 @@ impl Default for Class {
             abandon: Ratio(0.0),
             model: DEFAULT_NAME.to_owned(),
             sandbox: Sandbox::default(),
+            fitted_on: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Supply: where sessions run.
 
+mod baseline;
 mod capacity;
 mod faults;
 mod governance;
@@ -10,6 +11,7 @@ mod isolation;
 mod peeked;
 mod pool;
 
+pub use baseline::Baseline;
 pub use capacity::{Capacity, CreateRate, Elastic, TenantLimits};
 pub use faults::{Faults, Stalls, Zones};
 pub use governance::{
