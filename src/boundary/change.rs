@@ -1,11 +1,12 @@
 //! A quantity of two arms on the same replications: its difference and its relative change.
 
 use super::lookup::{self, Found};
-use super::quantity::{Extent, Quantity, Stat};
-use crate::measure::record::{ChangeRecord, ReplicationMetric, ReplicationRecord, Run};
-use crate::measure::{Estimate, Metric, Spread, cost_terms, score_terms};
-use crate::stats::interval::{Interval, NEEDED_BEYOND, Replicated, paired_ratio};
-use crate::stats::rank_of;
+use super::quantity::Quantity;
+use super::replicated::replicated;
+use crate::measure::record::{ChangeRecord, Run};
+use crate::measure::{Estimate, Spread};
+use crate::stats::interval::Interval;
+use crate::stats::paired::{Replicated, paired_ratio};
 
 /// The relative change of `quantity` from `base` to `run`, run / base − 1, with the interval that
 /// misses it in the share `error` of runs: Fieller's, replication by replication, for both arms had
@@ -35,11 +36,7 @@ pub fn change_record(run: &Run, base: &Run, quantity: Quantity) -> Option<Change
     let (own, other) = (lookup::find(run, quantity).ok()?, lookup::find(base, quantity).ok()?);
     let change = find_change(run, base, quantity, lookup::USUAL).ok();
     let difference = own.value - other.value;
-    let interval = paired(run, base, quantity).and_then(|(a, b)| {
-        let pairs = a.values.iter().zip(&b.values);
-        let values = pairs.map(|(a, b)| a - b).collect();
-        Replicated { estimate: difference, values, centre: a.centre - b.centre }.interval(0.95).ok()
-    });
+    let interval = paired(run, base, quantity).and_then(|(a, b)| a.minus(&b).interval(0.95).ok());
     Some(ChangeRecord {
         value: own.value,
         baseline: other.value,
@@ -60,61 +57,4 @@ fn paired(run: &Run, base: &Run, quantity: Quantity) -> Option<(Replicated, Repl
         return None;
     }
     Some((replicated(run, quantity)?, replicated(base, quantity)?))
-}
-
-/// What each replication says of a quantity; `None` where it says too little.
-fn replicated(run: &Run, quantity: Quantity) -> Option<Replicated> {
-    let all = &run.per_replication;
-    let each = |of: &dyn Fn(&ReplicationRecord) -> Option<f64>| -> Option<Replicated> {
-        let values: Option<Vec<f64>> = all.iter().map(of).collect();
-        values.map(Replicated::of_mean)
-    };
-    let counter = |name: &str| each(&|r| r.counters.get(name).copied());
-    match quantity {
-        Quantity::Metric(metric, Stat::Count) => {
-            each(&|r| Some(r.metrics.get(metric.name())?.count as f64))
-        }
-        Quantity::Metric(metric, Stat::Mean) => {
-            let of = |r: &ReplicationRecord| {
-                let m = r.metrics.get(metric.name())?;
-                Some((m.mean.unwrap_or(0.0) * m.count as f64, m.count as f64))
-            };
-            let terms: Option<Vec<(f64, f64)>> = all.iter().map(of).collect();
-            let (sums, counts): (Vec<f64>, Vec<f64>) = terms?.into_iter().unzip();
-            Replicated::of_ratio(&sums, &counts).ok()
-        }
-        Quantity::Metric(metric, stat) => quantile(run, metric, stat),
-        Quantity::Gauge(gauge, Extent::Mean) => each(&|r| r.gauges.get(gauge.name())?.mean),
-        Quantity::Counter(name) => counter(name.name()),
-        Quantity::Cost(key) => {
-            let (top, bottom) = cost_terms(all, key);
-            Replicated::of_ratio(&top, &bottom).ok()
-        }
-        Quantity::Score(key) => {
-            let (top, bottom) = score_terms(all, key)?;
-            Replicated::of_ratio(&top, &bottom).ok()
-        }
-        Quantity::InFlight { .. } | Quantity::Gauge(..) | Quantity::ModelError(..) => None,
-    }
-}
-
-/// Sectioning: the replications' own quantiles around that of all.
-fn quantile(run: &Run, metric: Metric, stat: Stat) -> Option<Replicated> {
-    let (q, of): (f64, fn(&ReplicationMetric) -> Option<f64>) = match stat {
-        Stat::P50 => (0.5, |m| m.p50),
-        Stat::P90 => (0.9, |m| m.p90),
-        Stat::P95 => (0.95, |m| m.p95),
-        Stat::P99 => (0.99, |m| m.p99),
-        Stat::P999 => (0.999, |m| m.p999),
-        Stat::Mean | Stat::Max | Stat::Min | Stat::Count => return None,
-    };
-    let estimate = lookup::find(run, Quantity::Metric(metric, stat)).ok()?.value;
-    let each = |r: &ReplicationRecord| {
-        let m = r.metrics.get(metric.name())?;
-        let rank = rank_of(q, m.count);
-        let enough = rank.min(m.count.saturating_sub(rank)) >= NEEDED_BEYOND;
-        of(m).filter(|_| enough)
-    };
-    let values: Option<Vec<f64>> = run.per_replication.iter().map(each).collect();
-    Some(Replicated { estimate, values: values?, centre: estimate })
 }

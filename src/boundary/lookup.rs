@@ -1,6 +1,7 @@
 //! Finding a quantity in a record, with its interval.
 
 use super::quantity::{Extent, Quantity, Stat};
+use super::replicated::replicated;
 use crate::billing::CostKey;
 use crate::measure::record::{
     IN_FLIGHT, IN_FLIGHT_AT_START, MetricRecord, ReplicationRecord, Run, ScorecardKey,
@@ -14,8 +15,11 @@ pub type Found = Result<Estimate, String>;
 pub fn find_at(run: &Run, quantity: Quantity, error: f64) -> Found {
     let found = find(run, quantity)?;
     let Spread::Interval(ci95) = found.spread else { return Ok(found) };
-    if error == USUAL {
+    if error == USUAL && run.input.is_none() {
         return Ok(found);
+    }
+    if run.input.is_some() && quantity.is_counted() {
+        return find_counted(run, quantity, error);
     }
     if quantity.is_extreme() {
         return match quantity {
@@ -117,6 +121,14 @@ fn gauge_extreme(run: &Run, gauge: Gauge, extent: Extent, error: f64) -> Found {
         if extent == Extent::Max { g.max } else { g.min }
     };
     extreme(run, extent == Extent::Max, each, error)
+}
+
+/// A mean over replications whose interval holds what the demand leaves open.
+fn find_counted(run: &Run, quantity: Quantity, error: f64) -> Found {
+    let found = find(run, quantity)?;
+    let wide = replicated(run, quantity).and_then(|r| r.interval(1.0 - error).ok());
+    let spread = wide.map_or(found.spread, |i| Spread::Interval([i.low, i.high]));
+    Ok(Estimate { spread, ..found })
 }
 
 fn counted(run: &Run, name: &str) -> Found {

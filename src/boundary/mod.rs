@@ -2,12 +2,15 @@
 //!
 //! A boundary holds if the whole 95 % interval of its quantity is on the right side of the
 //! threshold, is broken if the whole interval is on the wrong side, and is inconclusive otherwise;
-//! without an interval it is inconclusive too, unless nothing in the run is random.
+//! without an interval it is inconclusive too, unless nothing in the run is random. A live run is one
+//! replication: what its single sessions tell is judged over them.
 
 mod change;
 mod expr;
+mod live;
 mod lookup;
 mod quantity;
+mod replicated;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -16,8 +19,10 @@ mod verdict;
 
 pub use change::{change_record, find_change};
 pub use expr::{Comparison, Expr, ExprError};
+pub use live::LiveSessions;
 pub use lookup::{Found, find, find_at};
 pub use quantity::{Extent, Quantity, Stat, names};
+pub use replicated::widen;
 pub use stage::judge as stage;
 pub use unit::Unit;
 pub use verdict::{Boundaries, Judgement, Outcome, Parts, decide};

@@ -103,15 +103,19 @@ impl Quantity {
         }
     }
 
+    /// Whether it is a number of things, a mean over replications.
+    pub(super) fn is_counted(self) -> bool {
+        matches!(
+            self,
+            Quantity::Counter(_) | Quantity::InFlight { .. } | Quantity::Metric(_, Stat::Count)
+        )
+    }
+
     /// What values it can have: intervals end there.
     pub(super) fn range(self) -> (f64, f64) {
         let most = if self.unit() == Unit::Share { 1.0 } else { f64::INFINITY };
-        match self {
-            // Counted over replications, their intervals are left as Student's t makes them.
-            Quantity::Counter(_) | Quantity::InFlight { .. } => (f64::NEG_INFINITY, f64::INFINITY),
-            Quantity::Metric(_, Stat::Count) => (f64::NEG_INFINITY, f64::INFINITY),
-            _ => (0.0, most),
-        }
+        // Intervals of what is counted are left as Student's t makes them.
+        if self.is_counted() { (f64::NEG_INFINITY, f64::INFINITY) } else { (0.0, most) }
     }
 
     /// Whether a larger sample can only move it outwards: an extreme that was seen is a fact.

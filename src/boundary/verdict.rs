@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 
 use super::change::find_change;
 use super::expr::{Expr, ExprError};
+use super::live::LiveSessions;
 use super::lookup;
 use crate::measure::record::{BoundaryRecord, Run, Verdict};
 use crate::measure::{Estimate, Spread};
@@ -134,17 +135,22 @@ pub struct Parts<'a> {
     pub baseline: Option<&'a Run>,
     /// Windows of time by name: of the run, and of the baseline.
     pub windows: &'a [(String, Run, Option<Run>)],
+    /// The sessions of a live run, which is one replication.
+    pub sessions: Option<&'a LiveSessions>,
 }
 
 impl<'a> Parts<'a> {
     /// A record by itself.
     pub fn of(run: &'a Run) -> Self {
-        Parts { run, baseline: None, windows: &[] }
+        Parts { run, baseline: None, windows: &[], sessions: None }
     }
 }
 
 /// What a boundary speaks of, with the interval that misses it in the share `error` of runs.
 fn find(parts: &Parts<'_>, expr: &Expr, spec: &BoundarySpec, error: f64) -> lookup::Found {
+    if let Some(found) = of_sessions(parts, expr, spec, error) {
+        return Ok(found);
+    }
     let (run, baseline) = match &spec.during {
         None => (parts.run, parts.baseline),
         Some(during) => {
@@ -163,6 +169,17 @@ fn find(parts: &Parts<'_>, expr: &Expr, spec: &BoundarySpec, error: f64) -> look
     find_change(run, baseline, expr.quantity, error)
 }
 
+/// The same from the sessions of a live run, where they tell.
+fn of_sessions(
+    parts: &Parts<'_>,
+    expr: &Expr,
+    spec: &BoundarySpec,
+    error: f64,
+) -> Option<Estimate> {
+    let sessions = parts.sessions.filter(|_| !expr.change && spec.during.is_none())?;
+    sessions.find(expr.quantity, error)
+}
+
 /// A boundary being judged.
 struct Judged<'a> {
     expr: &'a Expr,
@@ -179,6 +196,12 @@ impl Judged<'_> {
             Ok(estimate) => decide(expr, estimate),
             Err(absent) => (Verdict::Inconclusive, absent.clone()),
         };
+        if let (Some(sessions), Some(estimate)) =
+            (parts.sessions, of_sessions(parts, expr, spec, error))
+        {
+            let straddles = verdict == Verdict::Inconclusive;
+            why = format!("{why}; {}", sessions.say(&estimate, expr.threshold, straddles));
+        }
         if let Some(reason) = unfit(run) {
             verdict = Verdict::Inconclusive;
             why = format!("{reason}; {why}");

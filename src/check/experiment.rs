@@ -3,8 +3,8 @@
 use super::{Findings, path};
 use crate::scenario::source::Path;
 use crate::scenario::types::{
-    Arrivals, IdleThen, Live, Looks, Measure, PEAK_HOUR, Profile, Replications, Start, Warmup,
-    Window,
+    Arrivals, IdleThen, Input, Live, Looks, Measure, PEAK_HOUR, Profile, Replications, Start,
+    Warmup, Window,
 };
 use crate::units::Span;
 
@@ -22,6 +22,7 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     }
     measure(findings);
     stocks(findings);
+    input(findings);
     for (name, window) in &findings.scenario.experiment.windows {
         self::window(findings, &path(["experiment", "windows", name]), window);
         if name == PEAK_HOUR {
@@ -32,6 +33,44 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     }
     if let Some(live) = &findings.scenario.live {
         driven(findings, live);
+    }
+}
+
+/// Demand is drawn again from recorded sessions: somebody must say how many there were.
+fn input(findings: &mut Findings<'_>) {
+    let classes = &findings.scenario.workload.classes;
+    for (name, class) in classes {
+        let place = path(["workload", "classes", name, "fitted_on"]);
+        let few = class.fitted_on.is_some_and(|sessions| sessions < 2);
+        if few {
+            let message =
+                "a class fitted on fewer than two sessions says nothing of how they differ";
+            let found = findings.at.error("fitted-on", &place, message);
+            findings.push(found.help("give the number of recorded sessions, or leave it out"));
+        }
+    }
+    if findings.scenario.experiment.input == Input::Fixed || findings.trace().is_some() {
+        return;
+    }
+    let at = findings.at;
+    let place = path(["experiment", "input"]);
+    let unknown: Vec<&str> = classes
+        .iter()
+        .filter(|(_, class)| class.fitted_on.is_none())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let help = "give `fitted_on: 358` to a class, the recorded sessions that its distributions were \
+                fitted to; presets that have a source say it";
+    if unknown.len() == classes.len() {
+        let message = "there are no recorded sessions to resample: no trace, and no class says what it was fitted on";
+        let found = at.depends(at.error("no-sessions", &place, message), "workload.trace");
+        findings.push(at.depends(found, "workload.classes").help(help));
+    } else if !unknown.is_empty() {
+        let names: Vec<String> = unknown.iter().map(|name| format!("`{name}`")).collect();
+        let message =
+            format!("the demand of {} is taken for known: it has no `fitted_on`", names.join(", "));
+        let found = at.depends(at.warning("no-sessions", &place, message), "workload.classes");
+        findings.push(found.help(help));
     }
 }
 

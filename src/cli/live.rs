@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::load::Ready;
 use super::progress::Progress;
-use crate::boundary::Boundaries;
+use crate::boundary::{Boundaries, LiveSessions};
 use crate::conduct::Setup;
 use crate::drive::{self, Backend, DriveError, LiveFinish, LiveOutcome};
 use crate::measure::record::Run;
@@ -76,7 +76,8 @@ pub fn drive(ready: &Ready, interrupt: &Interrupt, console: &Console) -> Result<
         again = Some(pass(&setup, live, (number, passes), interrupt, console)?);
     }
     let mut run = study::live_record(&piece, &setup, &outcome);
-    judge(&mut run, &piece)?;
+    let sessions = LiveSessions::of(&outcome.totals, &outcome.turns);
+    study::judge_live(&mut run, &boundaries(&piece)?, &piece, &sessions);
     ready.trace(&mut run.cost);
     Ok(Lived { piece, setup, outcome, again, run })
 }
@@ -112,12 +113,15 @@ fn pass(
 /// # Errors
 /// If a boundary is no expression.
 pub fn judge(run: &mut Run, scenario: &Scenario) -> Result<(), Failure> {
-    let boundaries = Boundaries::parse(&scenario.boundaries).map_err(|errors| {
+    study::judge(run, &boundaries(scenario)?, scenario);
+    Ok(())
+}
+
+fn boundaries(scenario: &Scenario) -> Result<Boundaries, Failure> {
+    Boundaries::parse(&scenario.boundaries).map_err(|errors| {
         let named = errors.iter().map(|(name, error)| format!("boundary `{name}`: {error}"));
         Failure::new(Exit::Usage, named.collect::<Vec<_>>().join("; "))
-    })?;
-    study::judge(run, &boundaries, scenario);
-    Ok(())
+    })
 }
 
 fn unavailable(error: &DriveError) -> Failure {

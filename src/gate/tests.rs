@@ -45,6 +45,7 @@ fn record(seed: u64, each: &[f64]) -> Run {
         baseline: None,
         windows: indexmap::IndexMap::new(),
         decision: None,
+        input: None,
         per_replication: each.iter().map(replication).collect(),
         quality: Quality::default(),
     }

@@ -84,6 +84,7 @@ impl Run {
             baseline: None,
             windows: IndexMap::new(),
             decision: None,
+            input: None,
             per_replication,
             quality,
         }

@@ -1,6 +1,7 @@
 //! Observations in, one record out, wherever they came from.
 
 mod assemble;
+pub mod clusters;
 mod estimate;
 pub mod interval;
 mod names;

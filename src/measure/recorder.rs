@@ -110,6 +110,8 @@ pub struct Totals {
 pub struct TurnSample {
     /// Number of the session in the order of arrival.
     pub session: u64,
+    /// The turn.
+    pub length: Span,
     /// The turn less its served model calls' latency.
     pub platform_time: Span,
 }
@@ -222,7 +224,7 @@ impl Recorder {
         self.observe(Metric::PlatformTime, platform_time);
         self.count(Counter::Turns, 1);
         if let (true, Some(turns)) = (self.measuring, &mut self.turns) {
-            turns.push(TurnSample { session, platform_time });
+            turns.push(TurnSample { session, length, platform_time });
         }
     }
 

@@ -109,8 +109,8 @@ pub(super) fn windows(run: &Run) -> Option<Table> {
 pub(super) fn decided(decision: &DecisionRecord) -> Vec<String> {
     let mut lines = Vec::new();
     if decision.looks.len() > 1 {
-        let taken = decision.looks.iter().filter(|look| look.open.is_some());
-        if let Some(last) = taken.last() {
+        let mut taken = decision.looks.iter().filter(|look| look.open.is_some());
+        if let Some(last) = taken.next_back() {
             let looks: Vec<String> =
                 decision.looks.iter().map(|look| look.replications.to_string()).collect();
             lines.push(format!(

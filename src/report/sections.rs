@@ -63,7 +63,11 @@ fn why_no_interval(run: &Run) -> Option<&'static str> {
 fn note_intervals(run: &Run, table: &mut Table) {
     table.notes.push(match why_no_interval(run) {
         Some(why) => why.to_owned(),
-        None => format!("± and [ ] are 95% intervals over {} replications", run.replications),
+        None => {
+            let input = run.input.as_ref().map(|_| ", with what the recorded sessions leave open");
+            let input = input.unwrap_or_default();
+            format!("± and [ ] are 95% intervals over {} replications{input}", run.replications)
+        }
     });
     if table.rows.iter().flatten().any(|cell| cell.text.ends_with("(few)")) {
         table.notes.push("(few): too few observations for an interval".to_owned());

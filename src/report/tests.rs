@@ -117,6 +117,7 @@ fn record(replications: usize) -> Run {
         baseline: None,
         windows: IndexMap::new(),
         decision: None,
+        input: None,
         stage: Some(StageRecord {
             tokens_per_day: axis(Some(4.2e9), Level::Production, "4.2G is over 1M"),
             concurrent_agents: axis(Some(61.3), Level::Between, "61.3 is from 10 to 1000"),

@@ -94,86 +94,13 @@ pub fn student_t_quantile(p: f64, df: f64) -> f64 {
     if p < 0.5 { -t } else { t }
 }
 
-/// An estimate and what each replication says of it: values that scatter around `centre` as
-/// independent replications do, so that the deviation of their mean is that of the estimate. For a
-/// mean they are the replications' own means, for a ratio of sums its pseudovalues, for a quantile
-/// the replications' own quantiles (sectioning).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Replicated {
-    /// The point estimate.
-    pub estimate: f64,
-    /// One value a replication.
-    pub values: Vec<f64>,
-    /// What they scatter around.
-    pub centre: f64,
-}
-
-impl Replicated {
-    /// A mean over replications.
-    pub fn of_mean(values: Vec<f64>) -> Self {
-        let mean = mean_of(&values);
-        Replicated { estimate: mean, values, centre: mean }
-    }
-
-    /// A ratio of sums over replications, by the jackknife (see [`ratio`]).
-    ///
-    /// # Errors
-    /// As [`ratio`].
-    pub fn of_ratio(numerators: &[f64], denominators: &[f64]) -> Result<Self, TooFew> {
-        let values = pseudovalues(numerators, denominators)?;
-        let estimate = numerators.iter().sum::<f64>() / denominators.iter().sum::<f64>();
-        let centre = mean_of(&values);
-        Ok(Replicated { estimate, values, centre })
-    }
-
-    /// Student's t interval around the estimate.
-    ///
-    /// # Errors
-    /// With fewer than two replications.
-    pub fn interval(&self, level: f64) -> Result<Interval, TooFew> {
-        around(self.estimate, &self.values, self.centre, level)
-    }
-}
-
-/// The interval of `a` / `b`, two estimates on the same replications, by Fieller's theorem (Fieller
-/// 1954): all ratios ρ for which `a − ρ b` is not told from zero by the paired t test,
-/// (a − ρ b)² ≤ t² (s_aa − 2 ρ s_ab + ρ² s_bb) / n. Exact where both are normal; what the pairs share
-/// cancels in s_ab.
-///
-/// # Errors
-/// With fewer than two replications, or where `b` itself is not told from zero: then the ratios are
-/// not bounded.
-///
-/// # Panics
-/// If they have not the same number of replications.
-pub fn paired_ratio(a: &Replicated, b: &Replicated, level: f64) -> Result<Interval, TooFew> {
-    assert_eq!(a.values.len(), b.values.len(), "paired replications come in pairs");
-    let found = a.values.len();
-    if found < 2 {
-        return Err(TooFew::Replications { found });
-    }
-    let (n, df) = (found as f64, found as f64 - 1.0);
-    let t = student_t_quantile(0.5 + 0.5 * level, df);
-    let moment = |x: &Replicated, y: &Replicated| -> f64 {
-        let pairs = x.values.iter().zip(&y.values);
-        pairs.map(|(u, v)| (u - x.centre) * (v - y.centre)).sum::<f64>() / df / n
-    };
-    let (s_aa, s_ab, s_bb) = (moment(a, a), moment(a, b), moment(b, b));
-    let (top, bottom) = (a.estimate, b.estimate);
-    // ρ² (b² − t² s_bb) − 2 ρ (a b − t² s_ab) + (a² − t² s_aa) ≤ 0
-    let t2 = t * t;
-    let square = bottom * bottom - t2 * s_bb;
-    if square <= 0.0 {
-        return Err(TooFew::Denominators);
-    }
-    let middle = (top * bottom - t2 * s_ab) / square;
-    let least = (top * top - t2 * s_aa) / square;
-    let half = (middle * middle - least).max(0.0).sqrt();
-    Ok(Interval { estimate: top / bottom, low: middle - half, high: middle + half })
-}
-
 /// Student's t interval around `estimate` from per-replication values and what they scatter around.
-fn around(estimate: f64, values: &[f64], centre: f64, level: f64) -> Result<Interval, TooFew> {
+pub(super) fn around(
+    estimate: f64,
+    values: &[f64],
+    centre: f64,
+    level: f64,
+) -> Result<Interval, TooFew> {
     let found = values.len();
     if found < 2 {
         return Err(TooFew::Replications { found });
@@ -184,7 +111,7 @@ fn around(estimate: f64, values: &[f64], centre: f64, level: f64) -> Result<Inte
     Ok(Interval { estimate, low: estimate - half, high: estimate + half })
 }
 
-fn mean_of(values: &[f64]) -> f64 {
+pub(super) fn mean_of(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
@@ -215,7 +142,7 @@ pub fn ratio(numerators: &[f64], denominators: &[f64], level: f64) -> Result<Int
 }
 
 /// The pseudovalues of Σ numerators / Σ denominators.
-fn pseudovalues(numerators: &[f64], denominators: &[f64]) -> Result<Vec<f64>, TooFew> {
+pub(super) fn pseudovalues(numerators: &[f64], denominators: &[f64]) -> Result<Vec<f64>, TooFew> {
     assert_eq!(numerators.len(), denominators.len(), "a ratio has both parts in each replication");
     let found = numerators.len();
     if found < 2 {
@@ -317,29 +244,6 @@ mod tests {
         let a = b.map(|x| x + 1.5);
         let found = paired_difference(&a, &b, 0.95).unwrap();
         assert_eq!((found.estimate, found.low, found.high), (1.5, 1.5, 1.5));
-    }
-
-    #[test]
-    fn the_paired_ratio_is_fiellers_worked_by_hand() {
-        // a = 3, b = 2, deviations a: −1 0 1, b: 0 0.5 −0.5; moments over df·n = 6:
-        // s_aa = 2/6, s_bb = 0.5/6, s_ab = −0.5/6. t² with 2 degrees at 95%: 18.5128.
-        let a = Replicated::of_mean(vec![2.0, 3.0, 4.0]);
-        let b = Replicated::of_mean(vec![2.0, 2.5, 1.5]);
-        let found = paired_ratio(&a, &b, 0.95).unwrap();
-        let t2 = student_t(2.0) * student_t(2.0);
-        // Each end is a root of (3 − 2ρ)² = t² (2/6 + ρ/6 + ρ²·0.5/6).
-        for rho in [found.low, found.high] {
-            let left = (3.0 - 2.0 * rho) * (3.0 - 2.0 * rho);
-            let right = t2 * (2.0 + rho + 0.5 * rho * rho) / 6.0;
-            assert!((left - right).abs() < 1e-9, "{rho}: {left} {right}");
-        }
-        assert!(found.low < 1.5 && 1.5 < found.high && found.estimate == 1.5);
-        // A constant multiple is known exactly, whatever both do.
-        let twice = Replicated::of_mean(vec![4.0, 5.0, 3.0]);
-        let found = paired_ratio(&twice, &b, 0.95).unwrap();
-        assert!((found.low - 2.0).abs() < 1e-9 && (found.high - 2.0).abs() < 1e-9, "{found:?}");
-        let zero = Replicated::of_mean(vec![-1.0, 1.0, 0.1]);
-        assert_eq!(paired_ratio(&a, &zero, 0.95), Err(TooFew::Denominators));
     }
 
     #[test]

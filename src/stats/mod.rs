@@ -5,6 +5,7 @@
 //! | observations of one metric: exact sums beside a histogram | [`Summary`], [`write_hlog`] |
 //! | gauges: exact integrals over time | [`TimeWeighted`], [`TimeWeightedReal`] |
 //! | intervals over replications | [`interval`], [`student_t`] |
+//! | differences and ratios of two arms, uncertain demand | [`paired`] |
 //! | the level of each of several looks | [`spending`] |
 //! | warm-up truncation | [`mser5`] |
 //! | goodness of fit | [`ks`] |
@@ -14,6 +15,7 @@ mod hlog;
 pub mod interval;
 pub mod ks;
 mod mser;
+pub mod paired;
 pub mod special;
 pub mod spending;
 mod time_weighted;

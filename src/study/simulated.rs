@@ -1,5 +1,6 @@
 //! A scenario's record: designed, replicated until decided, assembled and judged.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -9,13 +10,14 @@ use super::design::{Arms, DesignError, arms};
 use super::looks::LookPlan;
 use super::replicate::{Design, until_decided};
 use super::windows::NamedWindow;
-use crate::boundary::{self, Boundaries, ExprError, Judgement, Parts};
+use crate::boundary::{self, Boundaries, ExprError, Judgement, LiveSessions, Parts};
 use crate::conduct::{RunOptions, Setup};
 use crate::measure::record::{
-    BaselineRecord, BoundaryRecord, Kind, PartRecord, Quality, Run, Verdict, WindowRecord,
+    BaselineRecord, BoundaryRecord, InputRecord, Kind, PartRecord, Quality, Run, Verdict,
+    WindowRecord,
 };
 use crate::measure::{RunInput, Totals};
-use crate::scenario::types::Scenario;
+use crate::scenario::types::{Input, Scenario};
 use crate::sim::{Finish, Outcome, Watch};
 use crate::units::Span;
 use crate::workload::plan::SessionPlan;
@@ -78,7 +80,7 @@ pub fn simulated(
     })?;
     let arms = arms(scenario, recorded, options, watch)?;
     let judge = Judge::new(scenario, boundaries, &arms, warnings);
-    let designs: Vec<&Design> = judge.arms.iter().map(|arm| arm.design).collect();
+    let designs: Vec<&Design> = judge.arms.iter().map(|arm| arm.design.as_ref()).collect();
     let mut open = Vec::new();
     let outcomes = until_decided(&designs, &judge.plan.looks, watch, |look, outcomes| {
         open.push(judge.still_open(look, outcomes));
@@ -98,6 +100,18 @@ pub fn judge(run: &mut Run, boundaries: &Boundaries, scenario: &Scenario) -> bou
     fill(run, judgement, scenario)
 }
 
+/// The same of a live run, over its sessions.
+pub fn judge_live(
+    run: &mut Run,
+    boundaries: &Boundaries,
+    scenario: &Scenario,
+    sessions: &LiveSessions,
+) -> boundary::Outcome {
+    let parts = Parts { sessions: Some(sessions), ..Parts::of(run) };
+    let judgement = boundaries.judge_parts(&parts, &|family| 0.05 / family as f64);
+    fill(run, judgement, scenario)
+}
+
 fn fill(run: &mut Run, judgement: Judgement, scenario: &Scenario) -> boundary::Outcome {
     run.boundaries = judgement.boundaries;
     let policies = scenario.platform.governance.policies.len() as u64;
@@ -108,7 +122,7 @@ fn fill(run: &mut Run, judgement: Judgement, scenario: &Scenario) -> boundary::O
 /// One arm: a platform under the demand.
 struct Arm<'a> {
     scenario: &'a Scenario,
-    design: &'a Design,
+    design: Cow<'a, Design>,
     models: Vec<String>,
     exact: bool,
 }
@@ -116,7 +130,15 @@ struct Arm<'a> {
 impl<'a> Arm<'a> {
     fn new(scenario: &'a Scenario, design: &'a Design) -> Self {
         let models = design.setup.models.iter().map(|(name, _)| name.clone()).collect();
-        Arm { scenario, design, models, exact: super::exact::is_exact(scenario, &design.setup) }
+        let exact = scenario.experiment.input == Input::Fixed
+            && super::exact::is_exact(scenario, &design.setup);
+        Arm { scenario, design: Cow::Borrowed(design), models, exact }
+    }
+
+    /// The same with demand drawn again.
+    fn resampled(&self) -> Self {
+        let design = Cow::Owned(Design { resample: true, ..self.design.as_ref().clone() });
+        Arm { scenario: self.scenario, design, models: self.models.clone(), exact: self.exact }
     }
 }
 
@@ -125,8 +147,11 @@ struct Judge<'a> {
     boundaries: Boundaries,
     hash: String,
     warnings: Vec<String>,
-    /// The scenario's own, then the baseline.
+    /// The scenario's own, then the baseline; then the same with demand drawn again, if asked for.
     arms: Vec<Arm<'a>>,
+    /// How many arms there are with the demand as it is.
+    platforms: usize,
+    input: Option<InputRecord>,
     windows: &'a [NamedWindow],
     plan: LookPlan,
 }
@@ -146,14 +171,22 @@ impl<'a> Judge<'a> {
         warnings: &[String],
     ) -> Self {
         let baseline = studies.baseline.as_ref();
-        let arms: Vec<Arm<'a>> = std::iter::once(Arm::new(scenario, &studies.own.design))
+        let mut arms: Vec<Arm<'a>> = std::iter::once(Arm::new(scenario, &studies.own.design))
             .chain(baseline.map(|(scenario, study)| Arm::new(scenario, &study.design)))
             .collect();
         let of_baseline = baseline.iter().flat_map(|(_, study)| &study.warnings);
         let of_baseline = of_baseline.map(|warning| format!("baseline: {warning}"));
         let warnings = warnings.iter().chain(&studies.own.warnings).cloned().chain(of_baseline);
         let exact = arms.iter().all(|arm| arm.exact);
+        let platforms = arms.len();
+        let input = super::input::record(scenario, &studies.own.design.setup);
+        if input.is_some() {
+            let again: Vec<Arm<'a>> = arms.iter().map(Arm::resampled).collect();
+            arms.extend(again);
+        }
         Judge {
+            platforms,
+            input,
             boundaries,
             hash: hash(scenario),
             warnings: warnings.collect(),
@@ -175,8 +208,12 @@ impl<'a> Judge<'a> {
     }
 
     fn judgement(&self, parts: &Assembled, look: usize) -> Judgement {
-        let beside =
-            Parts { run: &parts.run, baseline: parts.baseline.as_ref(), windows: &parts.windows };
+        let beside = Parts {
+            run: &parts.run,
+            baseline: parts.baseline.as_ref(),
+            windows: &parts.windows,
+            sessions: None,
+        };
         self.boundaries.judge_parts(&beside, &|family| self.plan.level(look, family))
     }
 
@@ -192,7 +229,7 @@ impl<'a> Judge<'a> {
             |arm: usize| outcomes.iter().filter(|arms| arms[arm].finish == Finish::Stuck).count();
         for arm in 0..self.arms.len() {
             if stuck(arm) > 0 {
-                let of = if arm == 0 { "" } else { " of the baseline" };
+                let of = if arm % self.platforms == 0 { "" } else { " of the baseline" };
                 warnings.push(format!(
                     "{} of {started} replications{of} stopped with sessions that wait for slots which nobody frees: \
                      raise `max_concurrent`, or let idle sandboxes go (`platform.idle`)",
@@ -255,17 +292,37 @@ impl<'a> Judge<'a> {
         let mut windows = Vec::new();
         for (place, window) in self.windows.iter().enumerate() {
             let piece = |arm: usize| -> Option<Run> {
-                let totals: Option<Vec<Totals>> =
-                    totals[arm].iter().map(|whole| whole.windows.get(place).cloned()).collect();
+                let totals: Option<Vec<Totals>> = totals
+                    .get(arm)?
+                    .iter()
+                    .map(|whole| whole.windows.get(place).cloned())
+                    .collect();
                 totals.map(|totals| self.one(arm, &totals, plain()))
             };
-            let baseline = (self.arms.len() > 1).then(|| piece(1)).flatten();
-            if let Some(run) = piece(0) {
+            let part = |arm: usize| Some(self.with_input(piece(arm)?, piece(arm + self.platforms)));
+            let baseline = (self.platforms > 1).then(|| part(1)).flatten();
+            if let Some(run) = part(0) {
                 windows.push((window.name.clone(), run, baseline));
             }
         }
-        let baseline = totals.get(1).map(|totals| self.one(1, totals, plain()));
-        Assembled { run: self.one(0, &totals[0], quality), baseline, windows }
+        let part = |arm: usize, quality: Quality| {
+            let again = arm + self.platforms;
+            let again = totals.get(again).map(|totals| self.one(again, totals, plain()));
+            self.with_input(self.one(arm, &totals[arm], quality), again)
+        };
+        let baseline = (self.platforms > 1).then(|| part(1, plain()));
+        Assembled { run: part(0, quality), baseline, windows }
+    }
+
+    /// A record whose intervals hold what the demand leaves open, from the same with demand drawn again.
+    fn with_input(&self, mut run: Run, again: Option<Run>) -> Run {
+        run.input = self
+            .input
+            .clone()
+            .zip(again)
+            .map(|(input, again)| InputRecord { per_replication: again.per_replication, ..input });
+        boundary::widen(&mut run);
+        run
     }
 
     /// The record of one arm, whole or in a window.

@@ -194,3 +194,24 @@ fn looks_go_on_until_all_is_decided_at_the_spent_level() {
     let open: Vec<_> = decision.looks.iter().map(|look| look.open.clone().unwrap()).collect();
     assert_eq!(open, [["a"], ["a"], ["a"]]);
 }
+
+#[test]
+fn both_arms_windows_and_resampling_have_the_same_bytes_on_any_number_of_threads() {
+    let text = CODING
+        .replace("SEED", "5")
+        .replace("measure: 12h, replications: 20", "measure: 6h, replications: 6, input: resample")
+        .replace("model: m\n", "model: m\n      fitted_on: 40\n")
+        .replace(
+            "against: baseline}",
+            "against: baseline, during: {measure: [1h, 3h]}}\n  slow: turn.p95 < 1h",
+        );
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| run(&text)).to_json()
+    };
+    let one = on(1);
+    assert!(one.contains("\"dearer\"") && one.contains("simulation_ci95"));
+    for threads in [2, 8] {
+        assert!(on(threads) == one, "{threads} threads");
+    }
+}

@@ -13,6 +13,7 @@ mod efficiency;
 mod faults;
 mod fleet;
 mod floors;
+mod input;
 mod invariants;
 mod kit;
 mod lifecycle;

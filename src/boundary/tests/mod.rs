@@ -35,6 +35,7 @@ fn empty_run() -> Run {
         baseline: None,
         windows: IndexMap::new(),
         decision: None,
+        input: None,
         per_replication: vec![ReplicationRecord::default(); 2],
         quality: Quality::default(),
     }

@@ -15,7 +15,7 @@ pub use number::{
     GaugeIntervals, GaugeRecord, MetricIntervals, MetricRecord, ReplicationMetric,
     ReplicationRecord, Scorecard, ScorecardKey,
 };
-pub use part::{BaselineRecord, ChangeRecord, PartRecord, WindowRecord};
+pub use part::{BaselineRecord, ChangeRecord, InputRecord, PartRecord, WindowRecord};
 pub use quality::Quality;
 pub use verdict::{
     Axis, BoundaryRecord, DecisionRecord, Level, LookRecord, StageRecord, Together, Verdict,
@@ -75,6 +75,10 @@ pub struct Run {
     /// How verdicts were taken: at which looks, at which levels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<DecisionRecord>,
+    /// How intervals hold what the recorded sessions behind the demand leave open; absent where it is
+    /// taken for known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<InputRecord>,
     /// Each replication by itself.
     pub per_replication: Vec<ReplicationRecord>,
     /// How far this record can be trusted.

@@ -27,6 +27,19 @@ pub struct PartRecord {
     pub per_replication: Vec<ReplicationRecord>,
 }
 
+/// How intervals hold what the recorded sessions behind the demand leave open.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InputRecord {
+    /// How the demand was drawn again, and how intervals follow from it.
+    pub method: String,
+    /// Recorded sessions behind the demand: by class, or `trace`.
+    pub sessions: IndexMap<String, u64>,
+    /// What the 95 % intervals of this record would be if the demand were known: simulation alone.
+    pub simulation_ci95: IndexMap<String, [f64; 2]>,
+    /// Each replication with demand drawn again.
+    pub per_replication: Vec<ReplicationRecord>,
+}
+
 /// The baseline: the same sessions on another platform.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BaselineRecord {
