@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::options::ScenarioOptions;
 use crate::billing::Cost;
 use crate::check::check;
+use crate::measure::record::Run;
 use crate::scenario::source;
 use crate::scenario::types::Scenario;
 use crate::scenario::{Loaded, Loader, Located, Origin, Outcome, Presets};
@@ -27,6 +28,21 @@ pub struct Ready {
 }
 
 impl Ready {
+    /// Notes where the prices of a record's costs come from, in both of its arms.
+    pub fn trace_run(&self, run: &mut Run) {
+        self.trace(&mut run.cost);
+        let located = &self.loaded.located;
+        if let Some(baseline) = &mut run.baseline {
+            baseline.part.cost.trace(|key| {
+                let own = key.strip_prefix("platform.").unwrap_or(key);
+                let path = source::Path::find(&format!("baseline.{own}"), &located.tree).ok()?;
+                let inherited = || source::Path::find(key, &located.tree).ok();
+                let path = if located.is_written(&path) { Some(path) } else { inherited() };
+                Some(located.origin(path?, Presets::embedded()))
+            });
+        }
+    }
+
     /// Notes where the prices of a cost come from.
     pub fn trace(&self, cost: &mut Cost) {
         let located = &self.loaded.located;

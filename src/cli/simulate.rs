@@ -78,7 +78,7 @@ pub fn simulate(
             study::simulated(scenario, recorded, &options, &ready.notes, &interrupt.watch)
         })
         .map_err(|error| failure(&error))?;
-    ready.trace(&mut simulated.run.cost);
+    ready.trace_run(&mut simulated.run);
     Ok(simulated)
 }
 
