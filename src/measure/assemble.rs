@@ -8,8 +8,8 @@ use super::record::{
     GaugeRecord, IN_FLIGHT, IN_FLIGHT_AT_START, Kind, MetricRecord, Quality, ReplicationRecord,
     Run, SCHEMA,
 };
-use super::recorder::{TokenUse, Totals};
 use super::scorecard;
+use super::totals::{TokenUse, Totals};
 use crate::billing::{
     ConsumedLedger, Cost, HostLedger, LongTokens, MemoryTerms, MeterTerms, Phases, Rates,
     RoundedLedger, TokenLedger, Usage,

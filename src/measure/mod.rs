@@ -12,10 +12,12 @@ mod scorecard;
 pub mod series;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 pub use assemble::RunInput;
 pub use estimate::{Estimate, Spread};
 pub use names::{Counter, Gauge, Holding, HostHolding, Metric};
 pub use pool::metric_record;
-pub use recorder::{Recorder, SeriesPoint, Surplus, SurplusTotals, TokenUse, Totals, TurnSample};
+pub use recorder::{Recorder, SeriesPoint, TurnSample};
 pub use scorecard::{cost_terms, reprice, score_terms};
+pub use totals::{Surplus, SurplusTotals, TokenUse, Totals};

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::names::{Gauge, Metric};
 use super::record::{MetricRecord, Run};
-use super::recorder::Totals;
+use super::totals::Totals;
 use crate::stats::{HlogError, Summary, write_hlog};
 use crate::units::Time;
 

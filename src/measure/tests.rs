@@ -1,7 +1,8 @@
 //! Records assembled from hand-made totals.
 
 use super::record::{Kind, Quality, Run};
-use super::recorder::{Recorder, TokenUse, Totals};
+use super::recorder::Recorder;
+use super::totals::{TokenUse, Totals};
 use super::{Counter, Gauge, Holding, Metric, RunInput, series};
 use crate::scenario::types::Scenario;
 use crate::units::{Span, Time};
