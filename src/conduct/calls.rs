@@ -98,11 +98,13 @@ impl<X: Executor> Conduct<X> {
         // Once a batch, behind the first call's policies.
         let identity = self.identity(now + waits[0], id);
         let sandbox = self.agents.root(id);
-        let host = self.agents.get(sandbox).host;
+        // A sub-agent runs in a sandbox of its parent's size.
+        let (host, class) =
+            (self.agents.get(sandbox).host, self.agents.get(sandbox).session.class());
         for ((number, plan), policies) in (0..batch).zip(&tools).zip(&waits) {
             let policies = *policies + identity;
             let agent = self.agents.get(id);
-            let (session, class) = (agent.session.number(), agent.session.class());
+            let session = agent.session.number();
             let key = agent.session.ordinal() * TOOL_CALLS_PER_STEP + u32::from(number);
             let plan = *plan;
             let job =

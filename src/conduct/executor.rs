@@ -211,7 +211,7 @@ pub struct ToolJob {
     pub id: u32,
     /// The session's number.
     pub session: u64,
-    /// Its class.
+    /// The class whose sandbox it runs in.
     pub class: ClassId,
     /// Its number in the batch.
     pub number: u16,

@@ -237,24 +237,48 @@ impl Fleet {
         }
     }
 
-    /// What waits that hosts of this type are to take: of each shape the first type that it fits and
-    /// that can have more hosts, or the first that it fits.
+    /// What waits that hosts of this type are to take. Types take it in their order, each as much as
+    /// all the hosts that it may have could hold beside what they hold; the first that fits takes the
+    /// rest. That does not depend on how many hosts there are now: none is given up while it boots
+    /// because another type could still grow.
     fn queued_for(&self, kind: usize) -> Room {
-        let mut room = Room::default();
+        let mut rooms: Vec<Room> = (0..self.config.types.len()).map(|k| self.may_hold(k)).collect();
+        let mut mine = Room::default();
         for (shape, count) in &self.queued {
-            let fitting =
-                || (0..self.config.types.len()).filter(|k| self.config.types[*k].fits(*shape));
-            let grows = |k: &usize| {
-                let terms = &self.config.types[*k];
-                let present = u64::from(self.scalers[*k].present);
-                terms.autoscaler.is_some() && terms.max.is_none_or(|max| present < max)
-            };
-            if fitting().find(grows).or_else(|| fitting().next()) == Some(kind) {
-                room.memory += count * shape.need().memory;
-                room.vcpu += count * shape.need().vcpu;
+            let (need, mut left) = (shape.need(), *count);
+            let mut first = None;
+            for (k, room) in rooms.iter_mut().enumerate() {
+                if !self.config.types[k].fits(*shape) {
+                    continue;
+                }
+                first = first.or(Some(k));
+                let takes = left.min(room.holds(need));
+                left -= takes;
+                room.add(need, -takes);
+                if k == kind {
+                    mine.add(need, takes);
+                }
+            }
+            if first == Some(kind) {
+                mine.add(need, left);
             }
         }
-        room
+        mine
+    }
+
+    /// What all the hosts that a type may have could hold beside what its hosts hold. A type without
+    /// autoscaler has all of its hosts and room on none for what waits.
+    fn may_hold(&self, kind: usize) -> Room {
+        let terms = &self.config.types[kind];
+        let hosts = if terms.autoscaler.is_none() { Some(0) } else { terms.max };
+        let Some(hosts) = hosts.map(|max| i64::try_from(max).unwrap_or(i64::MAX)) else {
+            return Room { memory: i64::MAX, vcpu: i64::MAX };
+        };
+        let held = self.reserved[kind];
+        Room {
+            memory: terms.capacity.memory.saturating_mul(hosts).saturating_sub(held.memory),
+            vcpu: terms.capacity.vcpu.saturating_mul(hosts).saturating_sub(held.vcpu),
+        }
     }
 
     /// A host that is up goes down with all that is on it, and boots again. What was on it is freed

@@ -12,6 +12,18 @@ pub(super) struct Room {
 }
 
 impl Room {
+    /// How many of these have room here side by side.
+    pub fn holds(self, need: Room) -> i64 {
+        let times = |here: i64, need: i64| if need > 0 { here.max(0) / need } else { i64::MAX };
+        times(self.memory, need.memory).min(times(self.vcpu, need.vcpu))
+    }
+
+    /// So many more of these are in it, or fewer.
+    pub fn add(&mut self, need: Room, times: i64) {
+        self.memory = self.memory.saturating_add(need.memory.saturating_mul(times));
+        self.vcpu = self.vcpu.saturating_add(need.vcpu.saturating_mul(times));
+    }
+
     pub fn fits(self, need: Room) -> bool {
         need.memory <= self.memory && need.vcpu <= self.vcpu
     }

@@ -44,7 +44,6 @@ struct ToolRun {
 impl World {
     /// Begins a call; false if there is no memory for it.
     pub(super) fn begin_tool(&mut self, now: Time, job: ToolJob) -> bool {
-        // Of a sub-agent's call this is not looked at: the sandbox has its size already.
         let class = &self.classes[job.class.0 as usize];
         let (vcpu, memory) = (class.vcpu.0, class.memory.0);
         let cpu_factor = self.tier.cpu_factor.0 * self.telemetry_cpu;

@@ -329,3 +329,39 @@ fn each_host_has_the_cores_of_its_type() {
     close("core-seconds", ran.core_seconds(), 6.0, 1e-9);
     assert_eq!(ran.end(), 42.0);
 }
+
+#[test]
+fn a_host_that_boots_is_not_given_up_because_another_type_could_grow() {
+    // Asked at 0; the look at 10 starts one of the first type, which is then at its most, up at 110. What
+    // waits has room there, so that the second type starts none and the cooldown of 30 stops none.
+    let ran = Case::on(
+        "{isolation: {container: {}}, capacity: {hosts: { \
+          first: {min: 0, max: 1, cores: 4, memory: 2GiB, boot: 100s, \
+            autoscaler: {interval: 10s, cooldown: 30s}}, \
+          second: {min: 0, max: 1, cores: 4, memory: 2GiB, boot: 100s, \
+            autoscaler: {interval: 10s, cooldown: 30s}}}}}",
+    )
+    .classes("{one: {sandbox: {memory: 1GiB}}}")
+    .session_of("one", 0.0, &turn(0.0, 5.0))
+    .run();
+    assert_eq!(ran.metric(Metric::QueueWait), (1, 110.0));
+    assert_eq!(ran.integral(Gauge::HostsUp), 5.0);
+}
+
+#[test]
+fn what_has_no_room_on_one_type_is_for_the_next() {
+    // Three of 1 GiB wait; the first type may have one host of 2 GiB, so that the second starts one too. Both
+    // are up at 110.
+    let ran = Case::on(
+        "{isolation: {container: {}}, capacity: {hosts: { \
+          first: {min: 0, max: 1, cores: 4, memory: 2GiB, boot: 100s, autoscaler: {interval: 10s}}, \
+          second: {min: 0, max: 2, cores: 4, memory: 2GiB, boot: 100s, autoscaler: {interval: 10s}}}}}",
+    )
+    .classes("{one: {sandbox: {memory: 1GiB}}}")
+    .session_of("one", 0.0, &turn(0.0, 5.0))
+    .session_of("one", 0.0, &turn(0.0, 5.0))
+    .session_of("one", 0.0, &turn(0.0, 5.0))
+    .run();
+    assert_eq!(ran.metric(Metric::QueueWait), (3, 330.0));
+    assert_eq!(ran.integral(Gauge::HostsUp), 10.0);
+}

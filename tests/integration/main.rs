@@ -30,4 +30,5 @@ mod script;
 mod sharing;
 mod shipped;
 mod steady;
+mod sub_agents;
 mod tenancy;
