@@ -105,7 +105,7 @@ fn bad_flags_files_and_scenarios_are_usage_errors_that_say_what_to_do() {
         (&["simulate", "small.yaml", "--set", "platform.idel.timeout=5m"], "idle"),
         (&["drive", "small.yaml"], "it has no `live`"),
         (&["gate", "small.yaml", "small.yaml"], "not a run record"),
-        (&["show", "preset", "gpt-5.6"], "did you mean `gpt-5.5`?"),
+        (&["show", "preset", "gpt-5.55"], "did you mean `gpt-5.5`?"),
         (
             &[
                 "plan",
