@@ -16,7 +16,7 @@ pub struct Replicated {
     /// What they scatter around.
     pub centre: f64,
     /// The same from replications whose demand was drawn again from the recorded sessions behind it;
-    /// with them intervals hold how little those say (see [`covariance`]).
+    /// with them intervals hold how little those say (see `covariance`).
     pub resampled: Option<Vec<f64>>,
 }
 
