@@ -24,7 +24,7 @@ struct Row {
 /// A scenario with known numbers; `SEED` in its text is the seed.
 struct Case {
     name: &'static str,
-    text: &'static str,
+    text: String,
     rows: Vec<Row>,
 }
 
@@ -62,7 +62,7 @@ platform: {isolation: {container: {}}, capacity: {elastic: {max_concurrent: 1}},
 models: {default: {latency: {base: {exponential: {mean: 1s}}}}}
 baseline: {capacity: {elastic: {max_concurrent: 2}}}
 experiment: {seed: SEED, start: empty, warmup: 100s, measure: 4000s, replications: 10}
-",
+".into(),
             rows: vec![
                 mean("mean", 2.0, |run| session(run).mean),
                 mean("median", 2.0 * LN_2, |run| session(run).p50),
@@ -83,7 +83,7 @@ platform: {isolation: {container: {}}, capacity: {elastic: {max_concurrent: 1}},
 models: {default: {latency: {base: {exponential: {mean: 1s}}}}}
 baseline: {models: {default: {latency: {base: {exponential: {mean: 800ms}}}}}}
 experiment: {seed: SEED, start: empty, warmup: 100s, measure: 4000s, replications: 10}
-",
+".into(),
             // Rates of the time in the system: 1 − 0.5 and 1.25 − 0.5.
             rows: vec![
                 mean("change of means", 0.5, |run| change(run, "session.mean")),
@@ -113,47 +113,28 @@ fn stopping() -> Vec<Case> {
         read: |run| run.boundaries["a"].ci95,
     };
     let rows = || vec![row(), quantile(), boundary()];
-    vec![
-        Case {
-            name: "threshold 2.03 s: mostly at the last look",
-            text: "
+    let stops = |(threshold, name): (&str, &'static str)| Case {
+        name,
+        text: format!(
+            "
 version: 1
 name: coverage
-workload: {arrivals: {poisson: {rate: 0.5/s}}}
-platform: {isolation: {container: {}}, capacity: {elastic: {max_concurrent: 1}}}
-models: {default: {latency: {base: {exponential: {mean: 1s}}}}}
-boundaries: {a: session.mean < 2030ms}
-experiment: {seed: SEED, start: empty, warmup: 100s, measure: 2000s}
-",
-            rows: rows(),
-        },
-        Case {
-            name: "threshold 2.1 s: at any look",
-            text: "
-version: 1
-name: coverage
-workload: {arrivals: {poisson: {rate: 0.5/s}}}
-platform: {isolation: {container: {}}, capacity: {elastic: {max_concurrent: 1}}}
-models: {default: {latency: {base: {exponential: {mean: 1s}}}}}
-boundaries: {a: session.mean < 2100ms}
-experiment: {seed: SEED, start: empty, warmup: 100s, measure: 2000s}
-",
-            rows: rows(),
-        },
-        Case {
-            name: "threshold 2.2 s: at the first two looks",
-            text: "
-version: 1
-name: coverage
-workload: {arrivals: {poisson: {rate: 0.5/s}}}
-platform: {isolation: {container: {}}, capacity: {elastic: {max_concurrent: 1}}}
-models: {default: {latency: {base: {exponential: {mean: 1s}}}}}
-boundaries: {a: session.mean < 2200ms}
-experiment: {seed: SEED, start: empty, warmup: 100s, measure: 2000s}
-",
-            rows: rows(),
-        },
+workload: {{arrivals: {{poisson: {{rate: 0.5/s}}}}}}
+platform: {{isolation: {{container: {{}}}}, capacity: {{elastic: {{max_concurrent: 1}}}}}}
+models: {{default: {{latency: {{base: {{exponential: {{mean: 1s}}}}}}}}}}
+boundaries: {{a: session.mean < {threshold}}}
+experiment: {{seed: SEED, start: empty, warmup: 100s, measure: 2000s}}
+"
+        ),
+        rows: rows(),
+    };
+    [
+        ("2030ms", "threshold 2.03 s: mostly at the last look"),
+        ("2100ms", "threshold 2.1 s: at any look"),
+        ("2200ms", "threshold 2.2 s: at the first two looks"),
     ]
+    .map(stops)
+    .into()
 }
 
 /// What one record says of all rows, how many replications it took, and whether it decided wrongly.

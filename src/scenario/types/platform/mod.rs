@@ -1,6 +1,5 @@
-//! Supply: where sessions run.
+//! Supply: where sessions run, and the second arm, which is another supply under the same demand.
 
-mod baseline;
 mod capacity;
 mod faults;
 mod governance;
@@ -11,7 +10,6 @@ mod isolation;
 mod peeked;
 mod pool;
 
-pub use baseline::Baseline;
 pub use capacity::{Capacity, CreateRate, Elastic, TenantLimits};
 pub use faults::{Faults, Stalls, Zones};
 pub use governance::{
@@ -25,53 +23,83 @@ pub use image::{Contention, ContentionPoint, Image, Pull};
 pub use isolation::{Isolation, Restore, Snapshot, SnapshotKind, Tier};
 pub use pool::{ClassPool, FixedPool, PausedLevel, Pool, PredictivePool, Refill};
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::is_default;
 use super::rates::RateCard;
+use super::{Model, is_default};
 use crate::units::{Bytes, Span};
 
-/// A platform that runs sandboxes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Platform {
+/// Two types of the same keys: serde can't flatten one into the other and still name unknown keys.
+macro_rules! platforms {
+    ($($(#[$meta:meta])* $key:ident: $type:ty,)*) => {
+        /// A platform that runs sandboxes.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct Platform {
+            $($(#[$meta])* pub $key: $type,)*
+        }
+
+        /// What the platform is compared with: another one, under the same demand and the same draws. It
+        /// has the keys of `platform`, and `models` beside them. With `use` it is that preset and what
+        /// stands here; without, the scenario's own platform and what stands here. A model that is named
+        /// here is the scenario's own of that name with what stands here laid over it.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct Baseline {
+            $($(#[$meta])* pub $key: $type,)*
+            /// Models that differ from the scenario's own, by name.
+            #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+            pub models: IndexMap<String, Model>,
+        }
+
+        impl Baseline {
+            /// The platform of this arm.
+            pub fn platform(&self) -> Platform {
+                Platform { $($key: self.$key.clone(),)* }
+            }
+        }
+    };
+}
+
+platforms! {
     /// What keeps sandboxes apart, and what that costs.
-    pub isolation: Isolation,
+    isolation: Isolation,
     /// How many sandboxes there can be.
     #[serde(default)]
-    pub capacity: Capacity,
+    capacity: Capacity,
     /// Sandboxes that wait, booted, to be claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pool: Option<Pool>,
+    pool: Option<Pool>,
     /// A new version of the agent this often: pooled sandboxes and cached images of the old one go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rollouts: Option<Rollouts>,
+    rollouts: Option<Rollouts>,
     /// What happens to a sandbox whose session is silent.
     #[serde(default)]
-    pub idle: Idle,
+    idle: Idle,
     /// How long a snapshot is kept.
     #[serde(default = "unlimited_span", skip_serializing_if = "is_unlimited")]
     #[schemars(with = "String")]
-    pub retention: Retention,
+    retention: Retention,
     /// When stored snapshots move to a slower, cheaper store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub archive: Option<Archive>,
+    archive: Option<Archive>,
     /// Bytes of stored snapshots, archived ones apart, from which on no new sandbox boots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub storage_quota: Option<Bytes>,
+    storage_quota: Option<Bytes>,
     /// Where requests wait for a slot.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub queue: Queue,
+    queue: Queue,
     /// Policies that sessions, model calls and tool calls pass.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub governance: Governance,
+    governance: Governance,
     /// What fails.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub faults: Faults,
+    faults: Faults,
     /// What it costs.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub rates: RateCard,
+    rates: RateCard,
 }
 
 /// New versions of the agent.
