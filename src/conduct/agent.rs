@@ -51,7 +51,7 @@ pub(super) struct Agent<T> {
     /// Begin of the turn, or end of the one before.
     pub turn_at: Time,
     /// Begin of what is under way: the wait in the queue, the boot, restore, claim or snapshot, or the
-    /// model call after its policies.
+    /// model call after its policies. From a turn's end until something else is: when the next begins.
     pub since: Time,
     /// Latency of the model calls served in this turn.
     pub served: Span,
@@ -121,6 +121,11 @@ impl<T> Agent<T> {
 
     pub fn is_place(&self) -> bool {
         matches!(self.kind, Kind::Place { .. })
+    }
+
+    /// When the next turn begins of a session whose turn has just ended; never if none is to come.
+    pub fn thinks_until(&self) -> Time {
+        if self.open && self.pending.is_some() { self.since } else { Time::MAX }
     }
 
     pub fn is_child(&self) -> bool {

@@ -4,7 +4,7 @@ use super::Conduct;
 use super::agent::Slot;
 use super::executor::{Event, Executor, Rank};
 use super::sessions::Outcome;
-use crate::control::Effect;
+use crate::control::{Effect, TimerKind};
 use crate::measure::{Counter, Gauge};
 use crate::units::{Span, Time};
 
@@ -54,6 +54,9 @@ impl<X: Executor> Conduct<X> {
                 self.leave(id, if had_sandbox { Outcome::Failed } else { Outcome::Rejected });
             }
             Effect::StartFailed { id } => self.leave(id, Outcome::Failed),
+            // The session's next turn, which will stop this timer, is known to come first.
+            Effect::SetTimer { id, kind: TimerKind::Idle, after }
+                if self.agents.get(id).thinks_until() <= now + after => {}
             Effect::SetTimer { id, kind: _, after } => {
                 let timer = exec.schedule(now + after, Rank::GivesUp, Event::Timer { id });
                 self.agents.get(id).timer = Some(timer);

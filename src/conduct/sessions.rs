@@ -96,7 +96,8 @@ impl<X: Executor> Conduct<X> {
                 self.set_slot(id, Slot::Idle);
                 self.control.release(id, &mut self.effects);
                 let timer = exec.schedule(now + span, Rank::Asks, Event::Turn { id });
-                self.agents.get(id).pending = Some(timer);
+                let agent = self.agents.get(id);
+                (agent.pending, agent.since) = (Some(timer), now + span);
             }
             Want::Leave(end) => self.complete(now, id, end),
         }

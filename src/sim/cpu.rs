@@ -102,6 +102,12 @@ impl CpuShare {
         self.level();
     }
 
+    /// A call that will be among the next to end.
+    pub fn next_call(&self) -> Option<CallKey> {
+        let end = self.groups.iter().find_map(|group| group.ends.peek())?;
+        Some(self.calls[end.slot as usize].key)
+    }
+
     /// The calls that have ended by `now`, in the order in which they began.
     pub fn take_ended(&mut self, now: Time) -> Vec<(CallKey, u32)> {
         self.advance(now);

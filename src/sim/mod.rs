@@ -194,7 +194,7 @@ impl Run {
                 self.cross_edges(at);
             }
             let (now, occurrence) = self.world.pop().expect("an occurrence was seen to be due");
-            if let Some(id) = self.world.look_ahead() {
+            for id in self.world.look_ahead().into_iter().flatten() {
                 self.conduct.hint(id);
             }
             match occurrence {

@@ -76,6 +76,10 @@ impl World {
             batch.share.reset(vcpu);
             (batch.vcpu, batch.memory, batch.memory_held) = (vcpu, memory, 0);
         }
+        // Nearly all batches are of one call.
+        if batch.calls.capacity() == 0 {
+            batch.calls.reserve_exact(1);
+        }
         batch.calls.push(run);
         if job.policies.is_zero() {
             return self.tool_asks(job.id, job.number);

@@ -151,24 +151,42 @@ impl World {
         }
     }
 
-    /// Has at hand what the next occurrences are about; gives the session that the conduct will be
+    /// The session whose work ends next on a host, if that is the occurrence this far ahead, or the
+    /// session that the occurrence is about.
+    #[inline]
+    fn session_ahead(&self, ahead: usize) -> Option<u32> {
+        match self.ahead(ahead) {
+            (Some(id), _) => Some(id),
+            (None, Some(host)) => self.hosts[host as usize].cpu.next_call().map(|call| call.id),
+            (None, None) => None,
+        }
+    }
+
+    /// Has at hand what the next occurrences are about; gives the sessions that the conduct will be
     /// asked about.
     #[inline]
-    pub fn look_ahead(&self) -> Option<u32> {
-        if let (Some(id), _) = self.ahead(1) {
+    pub fn look_ahead(&self) -> [Option<u32>; 2] {
+        if let Some(id) = self.session_ahead(1) {
             self.work.hint_batch(id);
         }
-        if let (Some(id), _) = self.ahead(3) {
+        if let Some(id) = self.session_ahead(3) {
             self.work.hint_work(id);
         }
-        let (id, host) = self.ahead(6);
-        if let Some(id) = id {
+        let (session, host) = self.ahead(9);
+        if let Some(id) = session {
             self.work.hint_place(id);
         }
         if let Some(host) = host {
             prefetch(&self.hosts[host as usize]);
         }
-        id
+        let worked = match self.ahead(6) {
+            (None, Some(host)) => self.hosts[host as usize].cpu.next_call().map(|call| call.id),
+            _ => None,
+        };
+        if let Some(id) = worked {
+            self.work.hint_place(id);
+        }
+        [session, worked]
     }
 
     /// Change of the busy cores of all hosts since it was last taken, in billionths.
