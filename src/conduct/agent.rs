@@ -1,7 +1,9 @@
 //! A session on the platform, as the conduct sees it, and the numbers they go by.
 
+use std::mem::offset_of;
+
 use crate::control::Start;
-use crate::engine::prefetch;
+use crate::engine::{Timer, prefetch};
 use crate::units::{Bytes, Span, Time};
 use crate::workload::session::Session;
 
@@ -44,27 +46,31 @@ pub(super) const NO_CALL: u32 = u32::MAX;
 
 /// A session that is under way, or whose sandbox or snapshot outlives it; or a place of a pool. A
 /// million of them may be there, so what few of them have is kept elsewhere.
+///
+/// In three lines of the cache: what each step of a turn is about lies in the first two, what only its
+/// begin and end are about in the third.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Agent<T> {
     pub session: Session,
-    pub arrived: Time,
-    /// Begin of the turn, or end of the one before.
-    pub turn_at: Time,
     /// Begin of what is under way: the wait in the queue, the boot, restore, claim or snapshot, or the
     /// model call after its policies. From a turn's end until something else is: when the next begins.
     pub since: Time,
     /// Latency of the model calls served in this turn.
     pub served: Span,
-    pub dirtied: Bytes,
-    pub snapshot: Bytes,
-    /// Its idle, queue, archive, retention or pool timer.
-    pub timer: Option<T>,
     /// The session's own next event.
     pub pending: Option<T>,
-    pub kind: Kind,
+    pub dirtied: Bytes,
     pub host: u32,
     /// The model call being served.
     pub call: u32,
+    pub arrived: Time,
+    /// Begin of the turn, or end of the one before.
+    pub turn_at: Time,
+    pub snapshot: Bytes,
+    /// Its idle, queue, archive, retention or pool timer.
+    pub timer: Option<T>,
+    pub kind: Kind,
     pub checks: u32,
     pub boots: u16,
     pub restores: u16,
@@ -84,6 +90,11 @@ pub(super) struct Agent<T> {
     pub waiting: bool,
     pub hibernated: bool,
 }
+
+const _: () = assert!(
+    offset_of!(Agent<Timer>, arrived) <= 128 && size_of::<Option<Agent<Timer>>>() <= 192,
+    "a session under way takes three lines of the cache, and a step two of them"
+);
 
 impl<T> Agent<T> {
     pub fn new(session: Session, kind: Kind, now: Time) -> Self {

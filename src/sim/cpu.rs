@@ -70,8 +70,8 @@ impl CpuShare {
         CpuShare { cores, ..CpuShare::default() }
     }
 
-    /// A call's CPU part begins. `beside` are the calls of its sandbox already in theirs, and then
-    /// it too; each is capped by its cores and an equal share of the sandbox's vCPUs.
+    /// A call's CPU part begins; gives its place. `beside` are the calls of its sandbox already in
+    /// theirs, and then it too; each is capped by its cores and an equal share of the sandbox's vCPUs.
     pub fn join(
         &mut self,
         now: Time,
@@ -80,7 +80,7 @@ impl CpuShare {
         work: Span,
         vcpu: f64,
         beside: &mut Vec<u32>,
-    ) {
+    ) -> u32 {
         self.advance(now);
         let cap = cores.min(vcpu / (beside.len() + 1) as f64);
         self.begun += 1;
@@ -100,6 +100,7 @@ impl CpuShare {
         self.enter(slot, work.nanos() as f64);
         self.recap(vcpu, beside);
         self.level();
+        slot
     }
 
     /// A call that will be among the next to end.
@@ -128,8 +129,8 @@ impl CpuShare {
         ended.iter().map(|slot| (self.calls[*slot as usize].key, *slot)).collect()
     }
 
-    /// A call that ended, or is to end unfinished, leaves its sandbox's others more room.
-    pub fn leave(&mut self, now: Time, slot: u32, vcpu: f64, beside: &mut Vec<u32>) {
+    /// A call that ended, or is to end unfinished, leaves more room to those of its sandbox that stay.
+    pub fn leave(&mut self, now: Time, slot: u32, vcpu: f64, stay: &[u32]) {
         self.advance(now);
         if std::mem::take(&mut self.calls[slot as usize].live) {
             let call = &mut self.calls[slot as usize];
@@ -137,15 +138,9 @@ impl CpuShare {
             let cap = call.cap;
             self.group(cap).count -= 1;
         }
-        beside.retain(|other| *other != slot);
         self.free.push(slot);
-        self.recap(vcpu, beside);
+        self.recap(vcpu, stay);
         self.level();
-    }
-
-    /// Whose call a place is.
-    pub fn key(&self, slot: u32) -> CallKey {
-        self.calls[slot as usize].key
     }
 
     /// When the next call ends, at the next whole nanosecond, if none begins before.
@@ -298,7 +293,7 @@ mod tests {
         assert_eq!(cpu.next_end(), Some(seconds(2.0)));
         let ended = cpu.take_ended(seconds(2.0));
         assert_eq!(ended.iter().map(|e| e.0.id).collect::<Vec<_>>(), [0]);
-        cpu.leave(seconds(2.0), ended[0].1, 8.0, &mut alone[0]);
+        cpu.leave(seconds(2.0), ended[0].1, 8.0, &[]);
         assert_eq!(cpu.next_end(), Some(Time::from_nanos(3_666_666_667)));
         let ended = cpu.take_ended(Time::from_nanos(3_666_666_667));
         assert_eq!(ended.iter().map(|e| e.0.id).collect::<Vec<_>>(), [1, 2]);
@@ -316,7 +311,7 @@ mod tests {
         assert_eq!(cpu.next_end(), Some(seconds(2.0)));
         let ended = cpu.take_ended(seconds(2.0));
         assert_eq!(ended[0].0, b);
-        cpu.leave(seconds(2.0), ended[0].1, 2.0, &mut inside);
+        cpu.leave(seconds(2.0), ended[0].1, 2.0, &inside[..1]);
         assert_eq!(cpu.next_end(), Some(seconds(2.5)));
     }
 
@@ -326,8 +321,7 @@ mod tests {
         let (mut a, mut b) = (Vec::new(), Vec::new());
         cpu.join(Time::ZERO, key(1), 1.0, Span::from_secs(2), 1.0, &mut a);
         cpu.join(Time::ZERO, key(2), 1.0, Span::from_secs(2), 1.0, &mut b);
-        let slot = a[0];
-        cpu.leave(seconds(1.0), slot, 1.0, &mut a);
+        cpu.leave(seconds(1.0), a[0], 1.0, &[]);
         // B had half a second's work done; the rest alone.
         assert_eq!(cpu.next_end(), Some(seconds(2.5)));
         assert_eq!(cpu.take_ended(seconds(2.5)).len(), 1);

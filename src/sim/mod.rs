@@ -1,5 +1,6 @@
 //! The discrete-event simulator: the conduct of a platform in virtual time.
 
+mod calls;
 mod cpu;
 mod host;
 mod pipe;

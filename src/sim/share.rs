@@ -24,10 +24,9 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// A new batch begins in a sandbox of this many vCPUs.
-    pub fn reset(&mut self, vcpu: f64) {
-        self.vcpu = vcpu;
-        self.running.clear();
+    /// Of a sandbox of this many vCPUs, with no call yet.
+    pub fn new(vcpu: f64) -> Self {
+        Share { vcpu, ..Share::default() }
     }
 
     /// A call's CPU part begins.
@@ -100,8 +99,7 @@ mod tests {
         // 2 vCPUs. A: 4 core-s, up to 2 cores, from 0 s. B: 1 core-s, 1 core, from 1 s.
         // A alone runs at 2: 2 core-s left at 1 s. Then each at min(cores, 2/2) = 1: B is done at
         // 2 s, A has 1 core-s left, at 2 cores: done at 2.5 s.
-        let mut share = Share::default();
-        share.reset(2.0);
+        let mut share = Share::new(2.0);
         share.join(seconds(0.0), A, 2.0, Span::from_secs(4));
         assert_eq!(share.next_end(), Some(seconds(2.0)));
         share.join(seconds(1.0), B, 1.0, Span::from_secs(1));

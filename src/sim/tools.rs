@@ -1,188 +1,172 @@
 //! Tool calls in virtual time: memory first, then I/O wait, then CPU beside others.
 
+use super::calls::{NO_CALL, NOT_ON_HOST, ToolRun};
 use super::cpu::CallKey;
 use super::share::{Share, alone};
 use super::world::{Physical, World};
 use crate::conduct::{Event, Rank, ToolJob, ToolReport};
 use crate::engine::Timer;
 use crate::random::Purpose;
-use crate::units::{Bytes, Span, Time};
+use crate::units::{Span, Time};
 
-/// The tool calls under way in one sandbox.
+/// The vCPUs of one sandbox on an elastic platform, while calls in their CPU part share them.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
-    calls: Vec<ToolRun>,
-    /// The sandbox's vCPUs, for the calls in their CPU part, on an elastic platform.
+pub(super) struct Shared {
     share: Share,
-    share_timer: Option<Timer>,
-    /// The same on a host: places in its list of calls.
-    on_host: Vec<u32>,
-    vcpu: f64,
-    memory: u64,
-    memory_held: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct ToolRun {
-    key: CallKey,
-    from: Time,
-    reach: Span,
-    io: Span,
-    cpu: Span,
-    cores: f64,
-    dirtied: Bytes,
-    memory: u64,
+    /// When the next of them ends.
     timer: Option<Timer>,
-    /// It has got its memory.
-    runs: bool,
-    /// It has no others beside it.
-    alone: bool,
-    /// Cores that serve it, in billionths, if it is alone in a sandbox with cores of its own.
-    busy: i64,
 }
 
 impl World {
     /// Begins a call; false if there is no memory for it.
     pub(super) fn begin_tool(&mut self, now: Time, job: ToolJob) -> bool {
-        let class = &self.classes[job.class.0 as usize];
-        let (vcpu, memory) = (class.vcpu.0, class.memory.0);
         let cpu_factor = self.tier.cpu_factor.0 * self.telemetry_cpu;
         let reach = match self.tier.exec.as_constant() {
             Some(span) => span,
             None => self.tier.exec.sample(&mut self.draw(Purpose::ToolReach, job.session, job.key)),
         };
-        let key = CallKey { id: job.id, number: job.number };
+        let io = Span::from_seconds(job.plan.io.seconds() * self.tier.io_factor.0);
         let run = ToolRun {
-            key,
+            key: CallKey { id: job.id, number: job.number },
+            next: NO_CALL,
+            on_host: NOT_ON_HOST,
             from: now + job.policies,
-            reach,
-            io: Span::from_seconds(job.plan.io.seconds() * self.tier.io_factor.0),
+            waits: reach + io,
             cpu: Span::from_seconds(job.plan.cpu.seconds() * cpu_factor),
             cores: job.plan.cores.0,
             dirtied: job.plan.dirty,
             memory: job.plan.memory.0,
             timer: None,
+            busy: 0,
             runs: false,
             alone: job.batch == 1 && !self.have_children,
-            busy: 0,
         };
         self.work(job.id).root = job.sandbox;
-        self.work(job.sandbox).host = job.host;
-        let spare = &mut self.spare;
         let work = self.work.of(job.sandbox);
-        let batch = work.batch.get_or_insert_with(|| spare.pop().unwrap_or_default());
-        if batch.calls.is_empty() {
-            batch.on_host.clear();
-            batch.share.reset(vcpu);
-            (batch.vcpu, batch.memory, batch.memory_held) = (vcpu, memory, 0);
-        }
-        // Nearly all batches are of one call.
-        if batch.calls.capacity() == 0 {
-            batch.calls.reserve_exact(1);
-        }
-        batch.calls.push(run);
+        (work.host, work.class) = (job.host, job.class.0);
+        self.calls.push(&mut work.calls, run);
         if job.policies.is_zero() {
             return self.tool_asks(job.id, job.number);
         }
         let timer = self.physical(run.from, Physical::ToolAsks(job.id, job.number));
-        self.call(job.id, job.number).timer = Some(timer);
+        self.call(run.key).timer = Some(timer);
         true
     }
 
-    /// The calls in the sandbox that the session or sub-agent runs in.
-    fn batch(&mut self, id: u32) -> &mut Batch {
-        let root = self.work.of(id).root;
-        self.work.of(root).batch.as_mut().expect("tool calls under way have their batch")
+    /// Whose sandbox a session or sub-agent runs in.
+    #[inline]
+    fn root_of(&mut self, id: u32) -> u32 {
+        self.work.of(id).root
     }
 
-    fn host_of(&mut self, id: u32) -> u32 {
-        let root = self.work.of(id).root;
-        self.work.of(root).host
+    #[inline]
+    fn call(&mut self, key: CallKey) -> &mut ToolRun {
+        let root = self.root_of(key.id);
+        self.calls.get(self.work.of(root).calls, key)
     }
 
-    fn call(&mut self, id: u32, number: u16) -> &mut ToolRun {
-        let key = CallKey { id, number };
-        let mut calls = self.batch(id).calls.iter_mut();
-        calls.find(|call| call.key == key).expect("a tool call that is named is under way")
+    /// The vCPUs of the sandbox in which a session's calls run.
+    #[inline]
+    fn vcpu(&mut self, root: u32) -> f64 {
+        self.classes[usize::from(self.work.of(root).class)].vcpu.0
     }
 
     /// The call gets its memory and begins; false if there is none in the sandbox, or on a host that
     /// promised more than it has.
     pub(super) fn tool_asks(&mut self, id: u32, number: u16) -> bool {
-        let host = self.host_of(id) as usize;
-        let run = *self.call(id, number);
-        let batch = self.batch(id);
-        let in_sandbox = batch.memory_held.saturating_add(run.memory) <= batch.memory;
-        let on_host =
-            self.hosts[host].memory_held.saturating_add(run.memory) <= self.hosts[host].memory;
-        if !(in_sandbox && on_host) {
+        let key = CallKey { id, number };
+        let root = self.root_of(id);
+        let work = self.work.of(root);
+        let (latest, host, class) = (work.calls, work.host as usize, work.class);
+        let run = *self.calls.get(latest, key);
+        let held = self.calls.of(latest).filter(|call| call.runs).map(|call| call.memory);
+        let in_sandbox = held.fold(run.memory, u64::saturating_add);
+        let on_host = self.hosts[host].memory_held.saturating_add(run.memory);
+        let room = self.classes[usize::from(class)].memory.0;
+        if in_sandbox > room || on_host > self.hosts[host].memory {
             return false;
         }
-        self.batch(id).memory_held += run.memory;
-        self.hosts[host].memory_held += run.memory;
-        let root = self.work.of(id).root;
+        self.hosts[host].memory_held = on_host;
         self.note_memory(root, run.memory as i64);
-        let due = run.from + run.reach + run.io;
+        let due = run.from + run.waits;
         let timer = if run.cpu.is_zero() {
             self.conduct(due, Rank::Frees, Event::ToolEnded { id, number })
         } else {
             self.physical(due, Physical::CpuDue(id, number))
         };
-        let call = self.call(id, number);
+        let call = self.calls.get(latest, key);
         (call.runs, call.timer) = (true, Some(timer));
         true
     }
 
     pub(super) fn cpu_due(&mut self, now: Time, id: u32, number: u16) {
-        let run = *self.call(id, number);
-        self.call(id, number).timer = None;
-        if !self.has_hosts() && run.alone {
-            let cores = run.cores.min(self.batch(id).vcpu);
+        let key = CallKey { id, number };
+        let root = self.root_of(id);
+        let vcpu = self.vcpu(root);
+        let work = self.work.of(root);
+        let (latest, host) = (work.calls, work.host);
+        let call = self.calls.get(latest, key);
+        call.timer = None;
+        let run = *call;
+        if self.has_hosts() {
+            self.beside.clear();
+            let others = self.calls.of(latest).map(|call| call.on_host);
+            self.beside.extend(others.filter(|place| *place != NOT_ON_HOST));
+            let cpu = &mut self.hosts[host as usize].cpu;
+            let before = cpu.busy();
+            let place = cpu.join(now, key, run.cores, run.cpu, vcpu, &mut self.beside);
+            self.cpu_change += cpu.busy() - before;
+            self.calls.get(latest, key).on_host = place;
+            return self.reschedule_host(host);
+        }
+        if run.alone {
+            let cores = run.cores.min(vcpu);
             let end = now + alone(run.cpu, cores);
             let timer = self.conduct(end, Rank::Frees, Event::ToolEnded { id, number });
-            let call = self.call(id, number);
+            let call = self.calls.get(latest, key);
             (call.timer, call.busy) = (Some(timer), (cores * 1e9).round() as i64);
             self.cpu_change += call.busy;
             return;
         }
-        if !self.has_hosts() {
-            let share = &mut self.batch(id).share;
-            let before = share.busy();
-            share.join(now, run.key, run.cores, run.cpu);
-            self.cpu_change += share.busy() - before;
-            let root = self.work.of(id).root;
-            return self.reschedule_sandbox(root);
-        }
-        let host = self.host_of(id);
-        let root = self.work.of(id).root;
-        let batch = self.work.of(root).batch.as_mut();
-        let batch = batch.expect("tool calls under way have their batch");
-        let cpu = &mut self.hosts[host as usize].cpu;
-        let before = cpu.busy();
-        cpu.join(now, run.key, run.cores, run.cpu, batch.vcpu, &mut batch.on_host);
-        self.cpu_change += cpu.busy() - before;
-        self.reschedule_host(host);
+        let share = &mut self.shared(root).share;
+        let before = share.busy();
+        share.join(now, key, run.cores, run.cpu);
+        self.cpu_change += share.busy() - before;
+        self.reschedule_sandbox(root);
+    }
+
+    /// The shared vCPUs of a sandbox.
+    fn shared(&mut self, root: u32) -> &mut Shared {
+        let vcpu = self.vcpu(root);
+        let share = || Box::new(Shared { share: Share::new(vcpu), timer: None });
+        self.work.of(root).shared.get_or_insert_with(share)
     }
 
     /// The next CPU part in a sandbox ends.
     pub(super) fn sandbox_cpu(&mut self, now: Time, id: u32) {
-        self.batch(id).share_timer = None;
-        let before = self.batch(id).share.busy();
-        while let Some(CallKey { id, number }) = self.batch(id).share.take_ended(now) {
-            let timer = self.conduct(now, Rank::Frees, Event::ToolEnded { id, number });
-            self.call(id, number).timer = Some(timer);
+        let shared = self.shared(id);
+        shared.timer = None;
+        let before = shared.share.busy();
+        while let Some(key) = self.shared(id).share.take_ended(now) {
+            self.cpu_part_ended(now, key);
         }
-        self.cpu_change += self.batch(id).share.busy() - before;
+        self.cpu_change += self.shared(id).share.busy() - before;
         self.reschedule_sandbox(id);
     }
 
-    fn reschedule_sandbox(&mut self, id: u32) {
-        let batch = self.batch(id);
-        let (old, next) = (batch.share_timer.take(), batch.share.next_end());
+    fn cpu_part_ended(&mut self, now: Time, key: CallKey) {
+        let event = Event::ToolEnded { id: key.id, number: key.number };
+        let timer = self.conduct(now, Rank::Frees, event);
+        self.call(key).timer = Some(timer);
+    }
+
+    fn reschedule_sandbox(&mut self, root: u32) {
+        let Some(shared) = &mut self.work.of(root).shared else { return };
+        let (old, next) = (shared.timer.take(), shared.share.next_end());
         self.cancel_timer(old);
         if let Some(at) = next {
-            let timer = self.physical(at, Physical::SandboxCpu(id));
-            self.batch(id).share_timer = Some(timer);
+            let timer = self.physical(at, Physical::SandboxCpu(root));
+            self.shared(root).timer = Some(timer);
         }
     }
 
@@ -190,18 +174,23 @@ impl World {
     pub(super) fn host_cpu(&mut self, now: Time, host: u32) {
         self.hosts[host as usize].cpu_timer = None;
         let before = self.hosts[host as usize].cpu.busy();
-        for (key, slot) in self.hosts[host as usize].cpu.take_ended(now) {
-            let root = self.work.of(key.id).root;
-            let batch = self.work.of(root).batch.as_mut();
-            let batch = batch.expect("tool calls under way have their batch");
-            let cpu = &mut self.hosts[host as usize].cpu;
-            cpu.leave(now, slot, batch.vcpu, &mut batch.on_host);
-            let event = Event::ToolEnded { id: key.id, number: key.number };
-            let timer = self.conduct(now, Rank::Frees, event);
-            self.call(key.id, key.number).timer = Some(timer);
+        for (key, place) in self.hosts[host as usize].cpu.take_ended(now) {
+            let root = self.root_of(key.id);
+            self.leave_cpu(now, root, host, place);
+            self.call(key).on_host = NOT_ON_HOST;
+            self.cpu_part_ended(now, key);
         }
         self.cpu_change += self.hosts[host as usize].cpu.busy() - before;
         self.reschedule_host(host);
+    }
+
+    /// A call in its CPU part gives its place on the host up; the others of its sandbox get its share.
+    fn leave_cpu(&mut self, now: Time, root: u32, host: u32, place: u32) {
+        let vcpu = self.vcpu(root);
+        self.beside.clear();
+        let others = self.calls.of(self.work.of(root).calls).map(|call| call.on_host);
+        self.beside.extend(others.filter(|other| *other != NOT_ON_HOST && *other != place));
+        self.hosts[host as usize].cpu.leave(now, place, vcpu, &self.beside);
     }
 
     fn reschedule_host(&mut self, host: u32) {
@@ -221,20 +210,15 @@ impl World {
 
     /// The call is over: its memory is free.
     fn take_call(&mut self, key: CallKey) -> ToolRun {
-        let host = self.host_of(key.id) as usize;
-        let batch = self.batch(key.id);
-        let place = batch.calls.iter().position(|call| call.key == key);
-        let run = batch.calls.remove(place.expect("a tool call that is named is under way"));
+        let root = self.root_of(key.id);
+        let work = self.work.of(root);
+        let run = self.calls.take(&mut work.calls, key);
+        let (last, host) = (work.calls == NO_CALL, work.host as usize);
         let held = if run.runs { run.memory } else { 0 };
-        batch.memory_held -= held;
-        let last = batch.calls.is_empty();
         self.hosts[host].memory_held -= held;
         self.cpu_change -= run.busy;
-        let root = self.work.of(key.id).root;
         self.note_memory(root, -(held as i64));
         if last {
-            let batch = self.work.of(root).batch.take();
-            self.spare.extend(batch);
             self.work.over(root);
         }
         run
@@ -243,32 +227,33 @@ impl World {
     /// Calls of the session end unfinished: of one that has the sandbox all that run in it, of a
     /// sub-agent its own.
     pub(super) fn abort_tools(&mut self, now: Time, id: u32) {
-        let root = self.work.of(id).root;
-        let Some(batch) = &mut self.work.of(root).batch else { return };
-        let mine = |key: CallKey| root == id || key.id == id;
-        let keys: Vec<CallKey> =
-            batch.calls.iter().map(|call| call.key).filter(|key| mine(*key)).collect();
-        let (before, vcpu) = (batch.share.busy(), batch.vcpu);
-        keys.iter().for_each(|key| batch.share.remove(now, *key));
-        self.cpu_change += batch.share.busy() - before;
-        let mut inside = std::mem::take(&mut batch.on_host);
-        let host = self.host_of(id);
-        let cpu = &mut self.hosts[host as usize].cpu;
-        let before = cpu.busy();
-        let left: Vec<u32> = inside.iter().copied().filter(|slot| mine(cpu.key(*slot))).collect();
-        left.iter().for_each(|slot| cpu.leave(now, *slot, vcpu, &mut inside));
-        self.cpu_change += cpu.busy() - before;
-        if let Some(batch) = &mut self.work.of(root).batch {
-            batch.on_host = inside;
-        }
-        if !left.is_empty() {
-            self.reschedule_host(host);
-        }
-        if !self.has_hosts() {
+        let root = self.root_of(id);
+        let work = self.work.of(root);
+        let (latest, host) = (work.calls, work.host);
+        let mine = |run: &&ToolRun| root == id || run.key.id == id;
+        let mut runs: Vec<ToolRun> = self.calls.of(latest).filter(mine).copied().collect();
+        // In the order in which they began.
+        runs.reverse();
+        if let Some(shared) = &mut work.shared {
+            let before = shared.share.busy();
+            runs.iter().for_each(|run| shared.share.remove(now, run.key));
+            self.cpu_change += shared.share.busy() - before;
             self.reschedule_sandbox(root);
         }
-        for key in keys {
-            let run = self.take_call(key);
+        let before = self.hosts[host as usize].cpu.busy();
+        let on_host = runs.iter().filter(|run| run.on_host != NOT_ON_HOST);
+        let mut left = false;
+        for run in on_host {
+            self.leave_cpu(now, root, host, run.on_host);
+            self.call(run.key).on_host = NOT_ON_HOST;
+            left = true;
+        }
+        self.cpu_change += self.hosts[host as usize].cpu.busy() - before;
+        if left {
+            self.reschedule_host(host);
+        }
+        for run in runs {
+            self.take_call(run.key);
             self.cancel_timer(run.timer);
         }
     }

@@ -1,12 +1,13 @@
 //! What is under way for each session.
 
-use super::tools::Batch;
+use super::calls::NO_CALL;
+use super::tools::Shared;
 use super::world::Direction;
 use crate::engine::{Timer, prefetch};
 use crate::units::Span;
 
 /// Physical work under way for one session or place.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Work {
     /// Boot stages after the image, or nothing.
     pub after_image: Span,
@@ -23,7 +24,31 @@ pub(super) struct Work {
     pub fails: bool,
     /// Which way its bytes flow now.
     pub flowing: Option<Direction>,
-    pub batch: Option<Box<Batch>>,
+    /// The tool call in its sandbox that began last, and the class that its sandbox is of.
+    pub calls: u32,
+    pub class: u16,
+    /// The vCPUs that its calls share on an elastic platform.
+    pub shared: Option<Box<Shared>>,
+}
+
+impl Work {
+    /// Nothing yet, in a sandbox of its own.
+    fn of(id: u32) -> Self {
+        Work {
+            after_image: Span::ZERO,
+            image: Span::ZERO,
+            bytes: 0.0,
+            timer: None,
+            host: 0,
+            root: id,
+            version: 0,
+            fails: false,
+            flowing: None,
+            calls: NO_CALL,
+            class: 0,
+            shared: None,
+        }
+    }
 }
 
 /// Work by session. Most sessions think, and have none: they take four bytes.
@@ -46,10 +71,10 @@ impl Works {
         }
         if self.places[id as usize] == NO_WORK {
             let place = self.free.pop().unwrap_or_else(|| {
-                self.works.push(Work::default());
+                self.works.push(Work::of(id));
                 self.works.len() as u32 - 1
             });
-            self.works[place as usize] = Work { root: id, ..Work::default() };
+            self.works[place as usize] = Work::of(id);
             self.places[id as usize] = place;
         }
         &mut self.works[self.places[id as usize] as usize]
@@ -73,15 +98,11 @@ impl Works {
         }
     }
 
-    /// The tool calls will be wanted at once.
+    /// The latest tool call in the session's sandbox.
     #[inline]
-    pub fn hint_batch(&self, id: u32) {
-        if let Some(place) = self.places.get(id as usize)
-            && let Some(work) = self.works.get(*place as usize)
-            && let Some(batch) = &work.batch
-        {
-            prefetch(&**batch);
-        }
+    pub fn latest_call(&self, id: u32) -> u32 {
+        let work = self.places.get(id as usize).and_then(|place| self.works.get(*place as usize));
+        work.map_or(NO_CALL, |work| work.calls)
     }
 
     pub fn has(&self, id: u32) -> bool {

@@ -1,9 +1,9 @@
 //! The physical parts of a platform in virtual time: boot stages and their image cache, store
 //! bandwidth, tool work. It executes what the conduct wants.
 
+use super::calls::ToolRuns;
 use super::host::{Host, HostShape};
 use super::starts::snapshot_bytes;
-use super::tools::Batch;
 use super::work::{Work, Works};
 use crate::conduct::{
     ClassTerms, Event, Executor, Rank, SaveJob, SaveOutcome, Setup, StartJob, ToolJob, ToolReport,
@@ -66,12 +66,9 @@ pub struct World {
     shapes: Vec<HostShape>,
     pub(super) hosts: Vec<Host>,
     pub(super) work: Works,
-    /// Batches of tool calls that are over, for those to come.
-    #[expect(
-        clippy::vec_box,
-        reason = "a session's work holds its batch by a box, which moves in and out"
-    )]
-    pub(super) spare: Vec<Box<Batch>>,
+    pub(super) calls: ToolRuns,
+    /// Places on a host of calls side by side, while they are looked at.
+    pub(super) beside: Vec<u32>,
     pub(super) archive_restore: Dist<Span>,
     /// What telemetry does to the CPU time of tool work.
     pub(super) telemetry_cpu: f64,
@@ -111,7 +108,8 @@ impl World {
             shapes,
             hosts,
             work: Works::default(),
-            spare: Vec::new(),
+            calls: ToolRuns::default(),
+            beside: Vec::new(),
             archive_restore: setup.archive_restore.clone(),
             telemetry_cpu: setup.telemetry_cpu,
             drift: (u64::MAX, 1.0),
@@ -167,7 +165,7 @@ impl World {
     #[inline]
     pub fn look_ahead(&self) -> [Option<u32>; 2] {
         if let Some(id) = self.session_ahead(1) {
-            self.work.hint_batch(id);
+            self.calls.hint(self.work.latest_call(id));
         }
         if let Some(id) = self.session_ahead(3) {
             self.work.hint_work(id);
