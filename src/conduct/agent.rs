@@ -153,15 +153,15 @@ pub(super) struct Agents<T> {
     blocks: Vec<Vec<Option<Agent<T>>>>,
     len: usize,
     free: Vec<u32>,
-}
-
-impl<T> Default for Agents<T> {
-    fn default() -> Self {
-        Agents { blocks: Vec::new(), len: 0, free: Vec::new() }
-    }
+    have_children: bool,
 }
 
 impl<T> Agents<T> {
+    /// None yet; whether some of them will be sub-agents.
+    pub fn new(have_children: bool) -> Self {
+        Agents { blocks: Vec::new(), len: 0, free: Vec::new(), have_children }
+    }
+
     pub fn insert(&mut self, agent: Agent<T>) -> u32 {
         if let Some(id) = self.free.pop() {
             *self.place(id) = Some(agent);
@@ -213,19 +213,20 @@ impl<T> Agents<T> {
     }
 
     /// Whose sandbox an agent runs in: its own number, or that of the session it is a sub-agent of.
+    #[inline]
     pub fn root(&mut self, mut id: u32) -> u32 {
-        while let Kind::Child { parent } = self.get(id).kind {
+        while self.have_children
+            && let Kind::Child { parent } = self.get(id).kind
+        {
             id = parent;
         }
         id
     }
 }
 
-/// A model call being served.
+/// What is known of a model call being served, beside what its session knows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
-    pub model: u16,
-    pub prompt: u64,
     pub cached: u64,
     /// Time to first token, and whole time.
     pub ttft: Option<Span>,

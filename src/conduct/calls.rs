@@ -44,8 +44,7 @@ impl<X: Executor> Conduct<X> {
             Answer::Admitted { ttft, takes, fails } => {
                 let event = Event::Called { id, failed: fails };
                 let timer = exec.schedule(now + takes, Rank::Frees, event);
-                let (prompt, cached) = (request.prompt, request.cached);
-                let call = Call { model: request.model.0, prompt, cached, ttft, takes };
+                let call = Call { cached: request.cached, ttft, takes };
                 let agent = self.agents.get(id);
                 (agent.pending, agent.call) = (Some(timer), self.calls.insert(call));
             }
@@ -63,13 +62,14 @@ impl<X: Executor> Conduct<X> {
         let agent = self.agents.get(id);
         agent.pending = None;
         let call = self.calls.remove(std::mem::replace(&mut agent.call, NO_CALL));
-        let model = usize::from(call.model);
+        let model = usize::from(agent.session.model().0);
         self.endpoints[model].ended();
+        let prompt = agent.session.prompt(&self.demand);
         let output = if failed { 0 } else { agent.session.output() };
-        let long = self.setup.long_above[model].is_some_and(|above| call.prompt > above);
+        let long = self.setup.long_above[model].is_some_and(|above| prompt > above);
         let writes = !failed && self.demand.terms[model].cache_lifetime.is_some();
-        let written = if writes { call.prompt - call.cached } else { 0 };
-        let used = TokenUse { input: call.prompt, cached: call.cached, output, written };
+        let written = if writes { prompt - call.cached } else { 0 };
+        let used = TokenUse { input: prompt, cached: call.cached, output, written };
         self.recorder.tokens(model, used, long);
         let want = if failed {
             self.recorder.count(Counter::ModelErrors, 1);

@@ -98,12 +98,13 @@ impl<X: Executor> Conduct<X> {
     /// A platform on which nothing has happened yet, for one replication.
     pub fn new(setup: &Arc<Setup>, replication: u16) -> Self {
         let setup = Arc::clone(setup);
+        let demand = setup.demand(replication);
         Conduct {
-            demand: setup.demand(replication),
+            agents: Agents::new(demand.have_children),
+            demand,
             arrivals: setup.arrivals(replication),
             control: Control::new(setup.control.clone()),
             endpoints: setup.endpoints(replication),
-            agents: Agents::default(),
             calls: Calls::default(),
             asked_again: FxHashMap::default(),
             identified_at: FxHashMap::default(),

@@ -109,10 +109,10 @@ impl CpuShare {
         Some(self.calls[end.slot as usize].key)
     }
 
-    /// The calls that have ended by `now`, in the order in which they began.
-    pub fn take_ended(&mut self, now: Time) -> Vec<(CallKey, u32)> {
+    /// Takes the calls that have ended by `now`, in the order in which they began, into `ended`.
+    pub fn take_ended(&mut self, now: Time, ended: &mut Vec<(CallKey, u32)>) {
         self.advance(now);
-        let mut ended: Vec<u32> = Vec::new();
+        ended.clear();
         for group in &mut self.groups {
             while let Some(end) = group.first(&self.calls) {
                 if end.at - group.clock > TOLERANCE_NANOS * 1.5 * group.rate {
@@ -122,11 +122,10 @@ impl CpuShare {
                 group.count -= 1;
                 let call = &mut self.calls[end.slot as usize];
                 (call.live, call.stamp) = (false, call.stamp.wrapping_add(1));
-                ended.push(end.slot);
+                ended.push((call.key, end.slot));
             }
         }
-        ended.sort_by_key(|slot| self.calls[*slot as usize].order);
-        ended.iter().map(|slot| (self.calls[*slot as usize].key, *slot)).collect()
+        ended.sort_unstable_by_key(|(_, slot)| self.calls[*slot as usize].order);
     }
 
     /// A call that ended, or is to end unfinished, leaves more room to those of its sandbox that stay.
@@ -278,6 +277,12 @@ mod tests {
         CallKey { id, number: 0 }
     }
 
+    fn taken(cpu: &mut CpuShare, now: Time) -> Vec<(CallKey, u32)> {
+        let mut ended = Vec::new();
+        cpu.take_ended(now, &mut ended);
+        ended
+    }
+
     #[test]
     fn the_water_level_leaves_small_caps_whole() {
         // 3 cores. A capped at 0.5 with 1 core-s, B and C capped at 4 with 5 core-s each. Rates: 0.5,
@@ -291,11 +296,11 @@ mod tests {
         }
         assert_eq!(cpu.busy(), 3_000_000_000);
         assert_eq!(cpu.next_end(), Some(seconds(2.0)));
-        let ended = cpu.take_ended(seconds(2.0));
+        let ended = taken(&mut cpu, seconds(2.0));
         assert_eq!(ended.iter().map(|e| e.0.id).collect::<Vec<_>>(), [0]);
         cpu.leave(seconds(2.0), ended[0].1, 8.0, &[]);
         assert_eq!(cpu.next_end(), Some(Time::from_nanos(3_666_666_667)));
-        let ended = cpu.take_ended(Time::from_nanos(3_666_666_667));
+        let ended = taken(&mut cpu, Time::from_nanos(3_666_666_667));
         assert_eq!(ended.iter().map(|e| e.0.id).collect::<Vec<_>>(), [1, 2]);
     }
 
@@ -309,7 +314,7 @@ mod tests {
         let b = CallKey { id: 1, number: 1 };
         cpu.join(seconds(1.0), b, 1.0, Span::from_secs(1), 2.0, &mut inside);
         assert_eq!(cpu.next_end(), Some(seconds(2.0)));
-        let ended = cpu.take_ended(seconds(2.0));
+        let ended = taken(&mut cpu, seconds(2.0));
         assert_eq!(ended[0].0, b);
         cpu.leave(seconds(2.0), ended[0].1, 2.0, &inside[..1]);
         assert_eq!(cpu.next_end(), Some(seconds(2.5)));
@@ -324,7 +329,7 @@ mod tests {
         cpu.leave(seconds(1.0), a[0], 1.0, &[]);
         // B had half a second's work done; the rest alone.
         assert_eq!(cpu.next_end(), Some(seconds(2.5)));
-        assert_eq!(cpu.take_ended(seconds(2.5)).len(), 1);
+        assert_eq!(taken(&mut cpu, seconds(2.5)).len(), 1);
         assert_eq!(cpu.next_end(), None);
     }
 }

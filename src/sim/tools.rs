@@ -174,12 +174,15 @@ impl World {
     pub(super) fn host_cpu(&mut self, now: Time, host: u32) {
         self.hosts[host as usize].cpu_timer = None;
         let before = self.hosts[host as usize].cpu.busy();
-        for (key, place) in self.hosts[host as usize].cpu.take_ended(now) {
+        let mut ended = std::mem::take(&mut self.ended);
+        self.hosts[host as usize].cpu.take_ended(now, &mut ended);
+        for &(key, place) in &ended {
             let root = self.root_of(key.id);
             self.leave_cpu(now, root, host, place);
             self.call(key).on_host = NOT_ON_HOST;
             self.cpu_part_ended(now, key);
         }
+        self.ended = ended;
         self.cpu_change += self.hosts[host as usize].cpu.busy() - before;
         self.reschedule_host(host);
     }

@@ -2,6 +2,7 @@
 //! bandwidth, tool work. It executes what the conduct wants.
 
 use super::calls::ToolRuns;
+use super::cpu::CallKey;
 use super::host::{Host, HostShape};
 use super::starts::snapshot_bytes;
 use super::work::{Work, Works};
@@ -69,6 +70,8 @@ pub struct World {
     pub(super) calls: ToolRuns,
     /// Places on a host of calls side by side, while they are looked at.
     pub(super) beside: Vec<u32>,
+    /// Calls whose CPU part ended on a host at one instant, while they are looked at.
+    pub(super) ended: Vec<(CallKey, u32)>,
     pub(super) archive_restore: Dist<Span>,
     /// What telemetry does to the CPU time of tool work.
     pub(super) telemetry_cpu: f64,
@@ -86,6 +89,9 @@ pub struct World {
     /// New versions come, and no host has the image of one before.
     pub(super) images_expire: bool,
 }
+
+/// With fewer events pending, what they are about is in the cache anyway.
+const MANY_PENDING: usize = 50_000;
 
 pub(super) const DAY: Span = Span::from_secs(86_400);
 
@@ -110,6 +116,7 @@ impl World {
             work: Works::default(),
             calls: ToolRuns::default(),
             beside: Vec::new(),
+            ended: Vec::new(),
             archive_restore: setup.archive_restore.clone(),
             telemetry_cpu: setup.telemetry_cpu,
             drift: (u64::MAX, 1.0),
@@ -164,6 +171,9 @@ impl World {
     /// asked about.
     #[inline]
     pub fn look_ahead(&self) -> [Option<u32>; 2] {
+        if self.queue.len() < MANY_PENDING {
+            return [None; 2];
+        }
         if let Some(id) = self.session_ahead(1) {
             self.calls.hint(self.work.latest_call(id));
         }

@@ -260,8 +260,7 @@ impl Session {
     /// The attempt that is to be made at `now`.
     pub fn request(&mut self, demand: &Demand, now: Time) -> Request {
         let terms = &demand.terms[usize::from(self.model)];
-        let window = terms.context_window.unwrap_or(u64::MAX);
-        let prompt = self.whole.min(window);
+        let prompt = self.prompt(demand);
         let attempt = u32::from(self.attempt);
         Request {
             session: self.session,
@@ -272,7 +271,7 @@ impl Session {
             output: self.output,
             latency: demand.plans.latency(self.index, self.at()),
             fails: demand.plans.call_fails(self.index, self.at(), attempt),
-            truncated: self.whole > window,
+            truncated: self.whole > prompt,
             attempt,
         }
     }
@@ -297,9 +296,8 @@ impl Session {
     /// The call was served, its end being `now`.
     pub fn served(&mut self, demand: &Demand, now: Time) -> Want {
         debug_assert_eq!(self.phase, Phase::Calling);
-        let window = demand.terms[usize::from(self.model)].context_window.unwrap_or(u64::MAX);
         (self.last_model, self.last_end) = (self.model, now);
-        self.last_prompt = self.whole.min(window);
+        self.last_prompt = self.prompt(demand);
         if !demand.plans.has_tools(demand.replication, self.index, self.class, self.at()) {
             return self.end_step(demand);
         }
@@ -324,6 +322,17 @@ impl Session {
         debug_assert_eq!(self.phase, Phase::InTools);
         self.open -= 1;
         if self.open == 0 { self.end_step(demand) } else { Want::Nothing }
+    }
+
+    /// The model of the call under way.
+    pub fn model(&self) -> ModelId {
+        ModelId(self.model)
+    }
+
+    /// Prompt tokens of the call under way, cut to the window.
+    pub fn prompt(&self, demand: &Demand) -> u64 {
+        let window = demand.terms[usize::from(self.model)].context_window;
+        self.whole.min(window.unwrap_or(u64::MAX))
     }
 
     /// Output tokens of the call under way.

@@ -85,7 +85,7 @@ impl<'t> Builder<'t> {
     }
 
     fn byte(&self, index: usize) -> usize {
-        let byte = if self.text.is_ascii() {
+        let byte = if self.bytes.is_empty() {
             index
         } else {
             *self.bytes.get(index).unwrap_or(&self.text.len())
