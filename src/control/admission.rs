@@ -1,7 +1,7 @@
 //! Who gets a slot, and when.
 
 use super::effect::{Effect, Start, TimerKind};
-use super::entry::State;
+use super::entry::{Flag, State};
 use super::machine::Control;
 use super::queue::Place;
 use super::room::{Blocked, Room};
@@ -24,7 +24,7 @@ impl Control {
             }
         }
         if self.config.queue_capacity.is_some_and(|capacity| self.queue.len() >= capacity) {
-            let had_sandbox = self.entries[id as usize].had_sandbox;
+            let had_sandbox = self.entries[id as usize].is(Flag::HadSandbox);
             self.entries[id as usize].state = State::None;
             out.push(Effect::TurnedAway { id, had_sandbox });
             return;
@@ -169,7 +169,7 @@ impl Control {
     /// fit where it did not.
     pub(super) fn leave_queue(&mut self, id: u32, out: &mut Vec<Effect>) {
         self.room.waits(self.policy(id).shape, false);
-        if self.entries[id as usize].place {
+        if self.entries[id as usize].is(Flag::Place) {
             self.refills.retain(|waiting| *waiting != id);
         } else {
             self.queue.leave();

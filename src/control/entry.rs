@@ -26,21 +26,71 @@ pub(super) enum State {
     Pooled,
 }
 
+/// What is so or not of a session or place. In one byte together: a million sessions may be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Flag {
+    /// It is a place of a pool.
+    Place = 1,
+    HadSandbox = 2,
+    HasSnapshot = 4,
+    Over = 8,
+    Timer = 16,
+    /// The timer that runs while hibernated will archive, not expire.
+    Archives = 32,
+}
+
 /// A session, or a place of a pool.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Entry {
     pub state: State,
     pub host: u32,
-    pub class: u16,
+    /// The class of a session, the pool of a place.
+    of: u16,
+    flags: u8,
+}
+
+impl Entry {
+    /// A session of this class.
+    pub fn session(class: u16) -> Self {
+        Entry { of: class, ..Entry::default() }
+    }
+
+    /// A place of this pool.
+    pub fn place(pool: u16) -> Self {
+        Entry { of: pool, flags: Flag::Place as u8, ..Entry::default() }
+    }
+
     /// The pool of a place.
-    pub pool: u16,
-    pub place: bool,
-    pub had_sandbox: bool,
-    pub has_snapshot: bool,
-    pub over: bool,
-    pub timer: bool,
-    /// The timer that runs while hibernated will archive, not expire.
-    pub archives: bool,
+    #[inline]
+    pub fn pool(&self) -> Option<u16> {
+        self.is(Flag::Place).then_some(self.of)
+    }
+
+    /// The class of a session.
+    #[inline]
+    pub fn class(&self) -> u16 {
+        debug_assert!(!self.is(Flag::Place));
+        self.of
+    }
+
+    #[inline]
+    pub fn is(&self, flag: Flag) -> bool {
+        self.flags & flag as u8 != 0
+    }
+
+    #[inline]
+    pub fn set(&mut self, flag: Flag) {
+        self.flags |= flag as u8;
+    }
+
+    /// Takes a flag away; whether it was there.
+    #[inline]
+    pub fn clear(&mut self, flag: Flag) -> bool {
+        let was = self.is(flag);
+        self.flags &= !(flag as u8);
+        was
+    }
 }
 
 impl Entry {

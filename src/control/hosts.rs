@@ -1,7 +1,7 @@
 //! What the machine does when hosts come up, go down, or are looked at by their autoscaler.
 
 use super::effect::Effect;
-use super::entry::State;
+use super::entry::{Flag, State};
 use super::machine::Control;
 use crate::units::{Span, Time};
 
@@ -38,9 +38,7 @@ impl Control {
         for id in 0..self.entries.len() as u32 {
             let entry = self.entries[id as usize];
             if entry.host == host && entry.holds_slot() {
-                if entry.place {
-                    short.push(entry.pool);
-                }
+                short.extend(entry.pool());
                 self.crash_one(id, out);
             }
         }
@@ -56,13 +54,14 @@ impl Control {
         if let State::Starting { .. } = entry.state {
             self.start_over(id, out);
         }
-        let rolls_back = entry.has_snapshot;
+        let rolls_back = entry.is(Flag::HasSnapshot);
         out.push(Effect::Crashed { id, rolls_back });
         self.free_slot(id, out);
-        if entry.place {
+        if let Some(pool) = entry.pool() {
+            let pool = &mut self.pools[usize::from(pool)];
             match entry.state {
-                State::Pooled => self.pools[usize::from(entry.pool)].lost(id),
-                _ => self.pools[usize::from(entry.pool)].unmade(),
+                State::Pooled => pool.lost(id),
+                _ => pool.unmade(),
             }
             self.entries[id as usize].state = State::None;
             return out.push(Effect::Gone { id });

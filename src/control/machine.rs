@@ -1,7 +1,7 @@
 //! The machine itself: the life of each session's sandbox, from its first turn to its end.
 
 use super::effect::{Effect, Start, TimerKind};
-use super::entry::{Entry, State};
+use super::entry::{Entry, Flag, State};
 use super::pool::Pool;
 use super::queue::Queue;
 use super::room::{Room, Store};
@@ -78,11 +78,15 @@ impl Control {
 
     /// A new session of `class` takes the number `id`.
     pub fn admit(&mut self, id: u32, class: u16) {
+        self.enter(id, Entry::session(class));
+    }
+
+    pub(super) fn enter(&mut self, id: u32, entry: Entry) {
         let index = id as usize;
         if index >= self.entries.len() {
             self.entries.resize(index + 1, Entry::default());
         }
-        self.entries[index] = Entry { class, ..Entry::default() };
+        self.entries[index] = entry;
     }
 
     /// An abandoned session's snapshot that was there before the start; it expires after
@@ -91,11 +95,13 @@ impl Control {
         self.admit(id, class);
         let entry = &mut self.entries[id as usize];
         entry.state = State::Hibernated;
-        (entry.had_sandbox, entry.has_snapshot, entry.over) = (true, true, true);
+        for flag in [Flag::HadSandbox, Flag::HasSnapshot, Flag::Over] {
+            entry.set(flag);
+        }
         let age = self.config.retention.map_or(Span::ZERO, |r| r.saturating_sub(residual));
         match self.config.archive_after {
             Some(after) if after > age && after.saturating_sub(age) < residual => {
-                self.entries[id as usize].archives = true;
+                self.entries[id as usize].set(Flag::Archives);
                 self.set_timer(id, TimerKind::Archive, after.saturating_sub(age), out);
             }
             after => {
@@ -142,13 +148,13 @@ impl Control {
 
     /// The last turn is over, but nobody says so: to the platform the session thinks.
     pub fn abandon(&mut self, id: u32, out: &mut Vec<Effect>) {
-        self.entries[id as usize].over = true;
+        self.entries[id as usize].set(Flag::Over);
         self.release(id, out);
     }
 
     /// The session is over: its sandbox, its snapshot and its place in the queue go at once.
     pub fn close(&mut self, id: u32, out: &mut Vec<Effect>) {
-        self.entries[id as usize].over = true;
+        self.entries[id as usize].set(Flag::Over);
         self.clear_timer(id, out);
         match self.entries[id as usize].state {
             State::Queued { .. } => self.leave_queue(id, out),
@@ -172,13 +178,13 @@ impl Control {
             unreachable!("only what was begun can end")
         };
         self.start_over(id, out);
-        if self.entries[id as usize].place {
+        if self.entries[id as usize].is(Flag::Place) {
             return self.place_made(now, id, succeeded, out);
         }
         if succeeded {
             let entry = &mut self.entries[id as usize];
             entry.state = State::Busy;
-            entry.had_sandbox = true;
+            entry.set(Flag::HadSandbox);
             out.push(Effect::Ready { id });
         } else if attempt + 1 < self.config.attempts {
             self.begin(id, start, attempt + 1, out);
@@ -197,7 +203,7 @@ impl Control {
         let entry = &mut self.entries[id as usize];
         debug_assert_eq!(entry.state, State::Claiming);
         entry.state = State::Busy;
-        entry.had_sandbox = true;
+        entry.set(Flag::HadSandbox);
         out.push(Effect::Ready { id });
     }
 
@@ -208,7 +214,7 @@ impl Control {
         };
         let entry = &mut self.entries[id as usize];
         entry.state = State::Hibernated;
-        entry.has_snapshot = true;
+        entry.set(Flag::HasSnapshot);
         out.push(Effect::Hibernated { id });
         self.free_slot(id, out);
         if wanted {
@@ -228,7 +234,7 @@ impl Control {
         self.free_slot(id, out);
         self.entries[id as usize].state = State::None;
         self.drop_snapshot(id, false, out);
-        if self.entries[id as usize].over {
+        if self.entries[id as usize].is(Flag::Over) {
             out.push(Effect::Gone { id });
         } else if wanted {
             out.push(Effect::AskAgain { id });
@@ -237,7 +243,7 @@ impl Control {
 
     /// The timer of a session or place fired.
     pub fn timer(&mut self, now: Time, id: u32, out: &mut Vec<Effect>) {
-        self.entries[id as usize].timer = false;
+        self.entries[id as usize].clear(Flag::Timer);
         match self.entries[id as usize].state {
             State::Idle if self.config.idle_then == IdleThen::Hibernate => {
                 self.entries[id as usize].state = State::Saving { wanted: false };
@@ -252,10 +258,12 @@ impl Control {
             State::Queued { .. } => {
                 self.leave_queue(id, out);
                 self.entries[id as usize].state = State::None;
-                let had_sandbox = self.entries[id as usize].had_sandbox;
+                let had_sandbox = self.entries[id as usize].is(Flag::HadSandbox);
                 out.push(Effect::TurnedAway { id, had_sandbox });
             }
-            State::Hibernated if self.entries[id as usize].archives => self.archive(id, out),
+            State::Hibernated if self.entries[id as usize].is(Flag::Archives) => {
+                self.archive(id, out)
+            }
             State::Hibernated => {
                 self.entries[id as usize].state = State::None;
                 self.drop_snapshot(id, true, out);
@@ -268,7 +276,7 @@ impl Control {
 
     /// The snapshot goes to the archive, where it lies for the rest of its retention.
     fn archive(&mut self, id: u32, out: &mut Vec<Effect>) {
-        self.entries[id as usize].archives = false;
+        self.entries[id as usize].clear(Flag::Archives);
         out.push(Effect::Archive { id });
         let after = self.config.archive_after.expect("what archives has a time for it");
         if let Some(retention) = self.config.retention {
@@ -290,7 +298,7 @@ impl Control {
         let retention = self.config.retention;
         match self.config.archive_after {
             Some(after) if retention.is_none_or(|retention| after < retention) => {
-                self.entries[id as usize].archives = true;
+                self.entries[id as usize].set(Flag::Archives);
                 self.set_timer(id, TimerKind::Archive, after, out);
             }
             _ => {
@@ -302,17 +310,22 @@ impl Control {
     }
 
     pub(super) fn policy(&self, id: u32) -> ClassPolicy {
-        self.config.classes[usize::from(self.entries[id as usize].class)]
+        let entry = &self.entries[id as usize];
+        let class = match entry.pool() {
+            None => entry.class(),
+            Some(pool) => self.pool_class(pool),
+        };
+        self.config.classes[usize::from(class)]
     }
 
     pub(super) fn drop_snapshot(&mut self, id: u32, expired: bool, out: &mut Vec<Effect>) {
-        if std::mem::take(&mut self.entries[id as usize].has_snapshot) {
+        if self.entries[id as usize].clear(Flag::HasSnapshot) {
             out.push(Effect::DropSnapshot { id, expired });
         }
     }
 
     pub(super) fn gone_if_over(&mut self, id: u32, out: &mut Vec<Effect>) {
-        if self.entries[id as usize].over {
+        if self.entries[id as usize].is(Flag::Over) {
             out.push(Effect::Gone { id });
         }
     }
@@ -325,14 +338,14 @@ impl Control {
         out: &mut Vec<Effect>,
     ) {
         if after != Span::MAX {
-            self.entries[id as usize].timer = true;
+            self.entries[id as usize].set(Flag::Timer);
             out.push(Effect::SetTimer { id, kind, after });
         }
     }
 
     pub(super) fn clear_timer(&mut self, id: u32, out: &mut Vec<Effect>) {
-        self.entries[id as usize].archives = false;
-        if std::mem::take(&mut self.entries[id as usize].timer) {
+        self.entries[id as usize].clear(Flag::Archives);
+        if self.entries[id as usize].clear(Flag::Timer) {
             out.push(Effect::ClearTimer { id });
         }
     }

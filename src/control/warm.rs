@@ -18,10 +18,12 @@ impl Control {
 
     /// A place that [`Effect::NewPlace`] asked for takes the number `id`.
     pub fn add_place(&mut self, now: Time, id: u32, pool: u16, out: &mut Vec<Effect>) {
-        self.admit(id, self.pool_class(pool));
-        let entry = &mut self.entries[id as usize];
-        (entry.place, entry.pool) = (true, pool);
+        self.enter(id, Entry::place(pool));
         self.request_place(now, id, out);
+    }
+
+    fn pool_of(&self, place: u32) -> u16 {
+        self.entries[place as usize].pool().expect("a place has its pool")
     }
 
     /// A predictive pool looks at its demand.
@@ -35,7 +37,7 @@ impl Control {
         self.pools[usize::from(pool)].look(now);
         while self.pools[usize::from(pool)].has_too_many() {
             let entries = &self.entries;
-            let of_pool = |id: &u32| entries[*id as usize].pool == pool;
+            let of_pool = |id: &u32| entries[*id as usize].pool() == Some(pool);
             let Some(last) = self.refills.iter().rposition(of_pool) else { break };
             let id = self.refills[last];
             self.pools[usize::from(pool)].unmade();
@@ -86,7 +88,7 @@ impl Control {
 
     /// The place's sandbox becomes the session's, and the pool gets another.
     fn hand_over(&mut self, now: Time, id: u32, place: u32, out: &mut Vec<Effect>) {
-        let Entry { host, pool, .. } = self.entries[place as usize];
+        let (host, pool) = (self.entries[place as usize].host, self.pool_of(place));
         self.room.hand_over(self.policy(place).tenant, self.policy(id).tenant);
         let entry = &mut self.entries[id as usize];
         (entry.host, entry.state) = (host, State::Claiming);
@@ -99,7 +101,7 @@ impl Control {
     /// A place's boot ended. A ready one goes to the first session in the queue that wants a new
     /// sandbox of its kind; else it waits.
     pub(super) fn place_made(&mut self, now: Time, id: u32, ok: bool, out: &mut Vec<Effect>) {
-        let pool = self.entries[id as usize].pool;
+        let pool = self.pool_of(id);
         if !ok {
             self.pools[usize::from(pool)].unmade();
             self.remove_place(id, out);
@@ -153,7 +155,7 @@ impl Control {
 
     /// A ready place was not claimed within its time.
     pub(super) fn place_expired(&mut self, now: Time, id: u32, out: &mut Vec<Effect>) {
-        let pool = self.entries[id as usize].pool;
+        let pool = self.pool_of(id);
         self.pools[usize::from(pool)].lost(id);
         out.push(Effect::PlaceExpired { id });
         self.remove_place(id, out);
@@ -180,7 +182,7 @@ impl Control {
             for id in 0..self.entries.len() as u32 {
                 let entry = self.entries[id as usize];
                 let booting = matches!(entry.state, State::Starting { .. });
-                if entry.place && entry.pool == pool && booting {
+                if entry.pool() == Some(pool) && booting {
                     self.pools[usize::from(pool)].unmade();
                     self.start_over(id, out);
                     out.push(Effect::PlaceExpired { id });

@@ -91,7 +91,7 @@ pub struct World {
 }
 
 /// With fewer events pending, what they are about is in the cache anyway.
-const MANY_PENDING: usize = 50_000;
+const MANY_PENDING: usize = 1 << 14;
 
 pub(super) const DAY: Span = Span::from_secs(86_400);
 
