@@ -53,7 +53,7 @@ pub(super) fn limit_of(findings: &Findings<'_>, place: &Path) -> Path {
     if findings.at.is_written(&limit) { limit } else { place.clone() }
 }
 
-fn create_rate(findings: &mut Findings<'_>, place: &Path, rate: &CreateRate) {
+pub(super) fn create_rate(findings: &mut Findings<'_>, place: &Path, rate: &CreateRate) {
     let at = findings.at;
     let limit = limit_of(findings, place);
     let help = "expected a rate above zero, such as `25/s`";

@@ -1,7 +1,7 @@
 //! Arrivals, load, profile, trace.
 
 use super::{Findings, path};
-use crate::scenario::types::{Arrivals, Profile, Trace, TraceFormat, WeekProfile};
+use crate::scenario::types::{Arrivals, ModulatedState, Profile, Trace, TraceFormat, WeekProfile};
 use crate::units::{Rate, Ratio, Span};
 use crate::workload::profile::ProfileCurve;
 
@@ -55,6 +55,7 @@ fn arrivals(findings: &mut Findings<'_>) {
         Arrivals::Renewal { rate, .. } => {
             findings.not_zero(&below("renewal", "rate"), none(*rate), "nobody would come", help);
         }
+        Arrivals::Mmpp { states } => modulated(findings, states),
         Arrivals::Every(gap) => findings.not_zero(
             &path(["workload", "arrivals", "every"]),
             gap.is_zero(),
@@ -67,6 +68,25 @@ fn arrivals(findings: &mut Findings<'_>) {
             "there would be nobody",
             "expected 1 or more",
         ),
+    }
+}
+
+fn modulated(findings: &mut Findings<'_>, states: &[ModulatedState]) {
+    let place = path(["workload", "arrivals", "mmpp", "states"]);
+    let nobody = states.iter().all(|state| !(1.0 / state.rate.per_second()).is_finite());
+    let help = "give at least one state a rate above zero, such as `{rate: 40/min, mean: 5m}`";
+    if nobody {
+        let message = "no state of `mmpp` has arrivals: nobody would come";
+        findings.push(findings.at.error("zero", &place, message).help(help));
+    }
+    for (number, state) in states.iter().enumerate() {
+        let mean = place.index(number).key("mean");
+        let why = "a state that lasts no time is no state";
+        findings.not_zero(&mean, state.mean.is_zero(), why, "expected a time, such as `5m`");
+    }
+    if let ([_], false) = (states, nobody) {
+        let found = findings.at.warning("one-state", place, "one state modulates nothing");
+        findings.push(found.help("write `poisson: {rate: …}`, or add another state"));
     }
 }
 
@@ -83,7 +103,9 @@ fn profile(findings: &mut Findings<'_>) {
         let message = format!("a `profile` moves an arrival rate, and {words} have none");
         let found = at.error("profile", "workload.profile", message);
         let found = at.with(found, what, "these say when sessions arrive");
-        findings.push(found.help("remove the profile, or give `poisson` or `renewal` arrivals"));
+        findings.push(
+            found.help("remove the profile, or give `poisson`, `mmpp` or `renewal` arrivals"),
+        );
     }
     let sound = match profile {
         Profile::Day(day) => steps(findings, "day", day, DAY),

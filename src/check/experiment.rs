@@ -3,8 +3,8 @@
 use super::{Findings, path};
 use crate::scenario::source::Path;
 use crate::scenario::types::{
-    Arrivals, IdleThen, Input, Live, Looks, Measure, PEAK_HOUR, Profile, Replications, Start,
-    Warmup, Window,
+    Arrivals, IdleThen, Input, Live, Looks, Measure, ModulatedState, PEAK_HOUR, Profile,
+    Replications, Start, Warmup, Window,
 };
 use crate::units::Span;
 
@@ -322,6 +322,12 @@ fn driven(findings: &mut Findings<'_>, live: &Live) {
     }
     let rate = match &findings.scenario.workload.arrivals {
         Some(Arrivals::Poisson { rate } | Arrivals::Renewal { rate, .. }) => rate.per_second(),
+        Some(Arrivals::Mmpp { states }) => {
+            let stays = |weight: fn(&ModulatedState) -> f64| -> f64 {
+                states.iter().map(|state| weight(state) * state.mean.seconds()).sum()
+            };
+            stays(|state| state.rate.per_second()) / stays(|_| 1.0)
+        }
         Some(Arrivals::Every(gap)) if !gap.is_zero() => 1.0 / gap.seconds(),
         _ => return,
     };

@@ -48,6 +48,9 @@ fn room(findings: &mut Findings<'_>, place: &Path, host: &HostType) {
     let help = "expected 1 or more, or `unlimited`";
     let none = host.starts_per_host.get() == Some(0);
     findings.not_zero(&place.key("starts_per_host"), none, why, help);
+    if let Some(rate) = &host.create_rate {
+        super::capacity::create_rate(findings, &place.key("create_rate"), rate);
+    }
     let help = "it is what a host promises over what it has: 1 for no more, 1.5 for half more";
     for (key, factor) in [("cpu", host.overcommit.cpu.0), ("memory", host.overcommit.memory.0)] {
         let place = place.key("overcommit").key(key);

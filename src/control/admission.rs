@@ -19,8 +19,7 @@ impl Control {
                     self.queue.passed(place, policy.tenant);
                     return self.grant(id, start, host, out);
                 }
-                Err(Blocked::Token(at) | Blocked::Tenant(at)) => token_at = at,
-                Err(Blocked::Full) => {}
+                Err(Blocked::Token(at) | Blocked::Tenant(at) | Blocked::Full(at)) => token_at = at,
             }
         }
         if self.config.queue_capacity.is_some_and(|capacity| self.queue.len() >= capacity) {
@@ -51,7 +50,7 @@ impl Control {
     /// Takes room for the session or place.
     fn room_for(&mut self, now: Time, id: u32, start: Start) -> Result<u32, Blocked> {
         if self.stalled || (start == Start::Boot && self.store.is_full()) {
-            return Err(Blocked::Full);
+            return Err(Blocked::Full(None));
         }
         let policy = self.policy(id);
         self.room.take(now, policy.shape, policy.tenant)
@@ -91,8 +90,12 @@ impl Control {
                     return false;
                 }
                 Err(Blocked::Tenant(at)) => self.await_token(at, out),
-                Err(Blocked::Full) if self.config.backfill && !self.stalled => {}
-                Err(Blocked::Full) => return false,
+                Err(Blocked::Full(at)) => {
+                    self.await_token(at, out);
+                    if self.stalled || !self.config.backfill {
+                        return false;
+                    }
+                }
             }
             let entries = &self.entries;
             next = self.queue.after(place, |id, ticket| entries[id as usize].waits_with(ticket));
@@ -108,10 +111,9 @@ impl Control {
                     self.room.waits(self.policy(id).shape, false);
                     self.grant(id, Start::Boot, host, out);
                 }
-                Err(Blocked::Token(at) | Blocked::Tenant(at)) => {
+                Err(Blocked::Token(at) | Blocked::Tenant(at) | Blocked::Full(at)) => {
                     return self.await_token(at, out);
                 }
-                Err(Blocked::Full) => return,
             }
         }
     }
@@ -121,8 +123,9 @@ impl Control {
         if self.queue.len() == 0 && self.refills.is_empty() {
             match self.room_for(now, id, Start::Boot) {
                 Ok(host) => return self.grant(id, Start::Boot, host, out),
-                Err(Blocked::Token(at) | Blocked::Tenant(at)) => self.await_token(at, out),
-                Err(Blocked::Full) => {}
+                Err(Blocked::Token(at) | Blocked::Tenant(at) | Blocked::Full(at)) => {
+                    self.await_token(at, out);
+                }
             }
         }
         self.entries[id as usize].state = State::Queued { start: Start::Boot, ticket: 0 };

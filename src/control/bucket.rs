@@ -9,7 +9,7 @@ const SCALE: f64 = 1e6;
 /// A bucket of capacity limit × window, full at the start, refilled continuously.
 ///
 /// One token is `unit` parts; `per_nano` parts flow in each nanosecond.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Bucket {
     capacity: u128,
     level: u128,

@@ -1,7 +1,9 @@
 //! Hosts: which there are, what is on them, and when to have more or fewer.
 
+use super::bucket::Bucket;
 use super::effect::{Effect, HostStart};
 use super::placement::{Index, Room};
+use super::ration::Rations;
 use crate::scenario::types::{Autoscaler, Forecast, HostType, Hosts, Placement};
 use crate::units::{Bytes, Cores, Span, Time};
 
@@ -36,6 +38,7 @@ pub struct HostTerms {
     /// What it promises: its own, overcommitted.
     capacity: Room,
     starts: Option<u64>,
+    create_rate: Option<Bucket>,
     standby: u32,
     autoscaler: Option<Autoscaler>,
 }
@@ -52,6 +55,10 @@ impl HostTerms {
                 vcpu: promised(host.cores.0 * MICRO, host.overcommit.cpu.0),
             },
             starts: host.starts_per_host.get(),
+            create_rate: host
+                .create_rate
+                .as_ref()
+                .map(|rate| Bucket::new(rate.limit, rate.window, compression)),
             standby: host.standby.as_ref().map_or(0, |standby| standby.count),
             autoscaler: host.autoscaler.as_ref().map(|scaler| Autoscaler {
                 interval: scaler.interval.compressed(compression),
@@ -118,6 +125,7 @@ pub(super) struct Fleet {
     config: FleetConfig,
     hosts: Vec<Host>,
     index: Index,
+    rations: Rations,
     scalers: Vec<Scaler>,
     /// What sandboxes hold, by type.
     reserved: Vec<Room>,
@@ -142,6 +150,7 @@ impl Fleet {
         Fleet {
             hosts: Vec::new(),
             index: Index::new(config.placement),
+            rations: Rations::default(),
             scalers: config.types.iter().map(scaler).collect(),
             reserved: vec![Room::default(); config.types.len()],
             queued: Vec::new(),
@@ -163,6 +172,7 @@ impl Fleet {
         let number = u32::try_from(self.hosts.len()).expect("fewer than 2^32 hosts are started");
         let left = self.config.types[usize::from(kind)].capacity;
         self.hosts.push(Host { kind, state: HostState::Booting, left, sandboxes: 0, starts: 0 });
+        self.rations.add(self.config.types[usize::from(kind)].create_rate.clone());
         self.scalers[usize::from(kind)].present += 1;
         number
     }
@@ -180,9 +190,18 @@ impl Fleet {
         true
     }
 
+    /// When the next host may have a start again whose create rate holds it up now.
+    pub fn rationed_until(&self) -> Option<Time> {
+        self.rations.next_at()
+    }
+
     /// Takes room for a sandbox and its start; where.
-    pub fn take(&mut self, shape: Shape) -> Option<u32> {
+    pub fn take(&mut self, now: Time, shape: Shape) -> Option<u32> {
+        while let Some(host) = self.rations.refilled(now) {
+            self.reindex(host);
+        }
         let host = self.index.find(shape.need())?;
+        self.rations.take(now, host);
         let there = &mut self.hosts[host as usize];
         there.left.memory -= shape.need().memory;
         there.left.vcpu -= shape.need().vcpu;
@@ -308,6 +327,7 @@ impl Fleet {
         let there = &self.hosts[host as usize];
         let terms = &self.config.types[usize::from(there.kind)];
         let open = there.state == HostState::Up
+            && !self.rations.is_empty(host)
             && terms.starts.is_none_or(|most| u64::from(there.starts) < most);
         self.index.set(host, open.then_some(there.left));
     }

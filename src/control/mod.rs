@@ -28,6 +28,7 @@ mod machine;
 mod placement;
 mod pool;
 mod queue;
+mod ration;
 mod room;
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,8 @@ use crate::units::{Bytes, Time};
 /// Why a sandbox cannot start now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blocked {
-    /// There is no room for one of its shape.
-    Full,
+    /// There is no room for one of its shape; when a host that is rationed takes one again, if any is.
+    Full(Option<Time>),
     /// Creations are rationed; when the next is due, if ever.
     Token(Option<Time>),
     /// Its tenant has all it may have; others are not held up.
@@ -107,7 +107,9 @@ impl Room {
     /// Takes room for a sandbox; on which host.
     pub fn take(&mut self, now: Time, shape: Shape, tenant: u16) -> Result<u32, Blocked> {
         match self {
-            Room::Fleet(fleet) => fleet.take(shape).ok_or(Blocked::Full),
+            Room::Fleet(fleet) => {
+                fleet.take(now, shape).ok_or_else(|| Blocked::Full(fleet.rationed_until()))
+            }
             Room::Elastic(elastic) => elastic.take(now, tenant).map(|()| 0),
         }
     }
@@ -180,7 +182,7 @@ impl Room {
 impl ElasticRoom {
     fn take(&mut self, now: Time, tenant: u16) -> Result<(), Blocked> {
         if self.slots.is_some_and(|slots| self.held >= slots) {
-            return Err(Blocked::Full);
+            return Err(Blocked::Full(None));
         }
         let own = &mut self.tenants[usize::from(tenant)];
         if self.tenant_slots.is_some_and(|slots| own.held >= slots) {

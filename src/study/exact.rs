@@ -29,7 +29,7 @@ fn arrivals_are_fixed(scenario: &Scenario) -> bool {
     let process = match &workload.arrivals {
         None => workload.load.is_none(),
         Some(Arrivals::Every(_) | Arrivals::Closed { .. }) => true,
-        Some(Arrivals::Poisson { .. } | Arrivals::Renewal { .. }) => false,
+        Some(Arrivals::Poisson { .. } | Arrivals::Renewal { .. } | Arrivals::Mmpp { .. }) => false,
     };
     // A profile thins arrivals by draws.
     process && workload.profile.is_none()

@@ -9,9 +9,15 @@
 //! chance factor(t) / largest factor. For Poisson arrivals that is exact. For other processes the
 //! rate is exact too, but thinning mixes the gaps: where a share p is kept, a coefficient of
 //! variation c becomes √(1 + p · (c² − 1)).
+//!
+//! In a modulated process candidate n comes when the rate, summed over the time since candidate n − 1, has
+//! reached a unit exponential of the same draw. Stay k in a state lasts an exponential time of
+//! `draw(seed, replication, 0, ArrivalState, k)`; stay 0 draws the state first, by its share of the
+//! time, which, the rest of a stay being exponential too, makes the process stationary from time 0.
 
 use std::sync::Arc;
 
+use super::modulated::{Chain, Walk, unit_exponential};
 use super::plan::SessionPlan;
 use super::profile::{ProfileCurve, ProfileError};
 use crate::dist::{Dist, DistError};
@@ -31,6 +37,8 @@ pub struct ArrivalProcess {
 enum Kind {
     /// Independent gaps: this shape, of mean 1, times this mean in seconds.
     Gaps { shape: Dist<Count>, mean: f64 },
+    /// Poisson arrivals at the rate of a state.
+    Modulated(Chain),
     /// Arrival k at k times this gap.
     Every(Span),
     /// The times of a trace, in its order.
@@ -45,6 +53,9 @@ pub enum ArrivalError {
     /// The rate is zero or no number.
     #[error("the arrival rate is {0}: expected a rate above zero, such as `40/min`")]
     Rate(String),
+    /// A modulated process has no state, one that lasts no time, or none with arrivals.
+    #[error("`mmpp` needs states that last, at least one of them with a rate above zero")]
+    States,
     /// The gap is zero.
     #[error("`every: 0s` puts infinitely many arrivals at time 0: expected a gap above zero")]
     Gap,
@@ -55,7 +66,9 @@ pub enum ArrivalError {
     #[error(transparent)]
     Profile(#[from] ProfileError),
     /// A profile multiplies a rate, and there is none.
-    #[error("a `profile` moves an arrival rate, and {0} have none: give `poisson` or `renewal`")]
+    #[error(
+        "a `profile` moves an arrival rate, and {0} have none: give `poisson`, `mmpp` or `renewal`"
+    )]
     NoRate(&'static str),
     /// The population is zero.
     #[error("`closed: {{population: 0}}` has nobody: expected 1 or more")]
@@ -75,6 +88,9 @@ impl ArrivalProcess {
                 gaps(Dist::constant(Count(1.0)), *rate)?
             }
             Arrivals::Renewal { rate, cv } => gaps(Dist::gamma(Count(1.0), cv.0)?, *rate)?,
+            Arrivals::Mmpp { states } => {
+                Kind::Modulated(Chain::new(states).ok_or(ArrivalError::States)?)
+            }
             Arrivals::Every(gap) if gap.is_zero() => return Err(ArrivalError::Gap),
             Arrivals::Every(gap) => Kind::Every(*gap),
             Arrivals::Closed { population: 0 } => return Err(ArrivalError::Nobody),
@@ -130,6 +146,7 @@ impl ArrivalProcess {
     pub fn mean_rate(&self) -> Option<Rate> {
         let gap = match &self.kind {
             Kind::Gaps { mean, .. } => *mean,
+            Kind::Modulated(chain) => 1.0 / chain.mean_rate(),
             Kind::Every(gap) => gap.seconds(),
             Kind::Recorded(_) | Kind::Closed(_) => return None,
         };
@@ -143,10 +160,15 @@ impl ArrivalProcess {
         let largest = process.profile.as_ref().map_or(1.0, ProfileCurve::max);
         match &mut process.kind {
             Kind::Gaps { mean, .. } => *mean /= largest * self.compress,
+            Kind::Modulated(chain) => chain.speed_up(largest, self.compress),
             Kind::Every(gap) => *gap = gap.compressed(largest * self.compress),
             Kind::Recorded(_) | Kind::Closed(_) => {}
         }
-        ArrivalStream { process, seed, replication, candidate: 0, clock: Time::ZERO }
+        let walk = match &process.kind {
+            Kind::Modulated(chain) => Some(chain.walk(seed, replication)),
+            Kind::Gaps { .. } | Kind::Every(_) | Kind::Recorded(_) | Kind::Closed(_) => None,
+        };
+        ArrivalStream { process, seed, replication, candidate: 0, clock: Time::ZERO, walk }
     }
 }
 
@@ -168,6 +190,8 @@ pub struct ArrivalStream {
     replication: u16,
     candidate: u64,
     clock: Time,
+    /// Where a modulated process is.
+    walk: Option<Walk>,
 }
 
 impl ArrivalStream {
@@ -180,6 +204,13 @@ impl ArrivalStream {
                     Draws::new(seed, replication, self.candidate, Purpose::ArrivalGap, 0);
                 let gap = shape.sampler().sample(&mut draws) * mean;
                 self.clock += Span::from_seconds(gap);
+            }
+            Kind::Modulated(chain) => {
+                let (seed, replication) = (self.seed, self.replication);
+                let mut draws =
+                    Draws::new(seed, replication, self.candidate, Purpose::ArrivalGap, 0);
+                let walk = self.walk.as_mut().expect("a modulated process walks");
+                self.clock = walk.next(chain, self.clock, unit_exponential(&mut draws));
             }
             Kind::Every(gap) => {
                 let nanos = gap.nanos().checked_mul(self.candidate)?;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::scenario::types::ModulatedState;
 use crate::units::Ratio;
 
 fn poisson(per_second: f64) -> Arrivals {
@@ -62,6 +63,70 @@ fn renewal_has_its_rate_and_variation() {
     let even = Arrivals::Renewal { rate: Rate::from_base(4.0), cv: Count(0.0) };
     let even = ArrivalProcess::new(&even, None).unwrap();
     assert_eq!(times(&even, 2), [Time::from_nanos(250_000_000), Time::from_nanos(500_000_000)]);
+}
+
+fn modulated(states: &[(f64, f64)]) -> Arrivals {
+    let state = |&(rate, mean): &(f64, f64)| ModulatedState {
+        rate: Rate::from_base(rate),
+        mean: Span::from_seconds(mean),
+    };
+    Arrivals::Mmpp { states: states.iter().map(state).collect() }
+}
+
+/// An on-off process is a renewal process with hyperexponential gaps (Kuczura 1973). On: 2/s for 1 s on
+/// average (left at σ₁ = 1/s), off for 4 s (left at σ₂ = 0.25/s). Mean rate 2 · 1 / 5 = 0.4/s: mean gap 2.5 s.
+/// A gap from an arrival on: with 2 / 3 the next arrival comes first, after an exponential of 3/s; with
+/// 1 / 3 the state ends first, after the same, then an off time of mean 4 s, then a gap anew. So with
+/// G = X + B (Y + G'), B = 1 in 1 / 3: E G = (1/3 + 4/3) / (2/3) = 2.5. For the square:
+/// E G² = E X² + 2 E X E[B(Y + G)] + E[B] (E Y² + 2 E Y E G + E G²)
+///      = 2/9 + 2 · 1/3 · 1/3 · 6.5 + 1/3 · (32 + 20) + E G² / 3, so E G² = 1.5 · 19 = 28.5, cv² = 3.56.
+#[test]
+fn on_off_arrivals_have_hyperexponential_gaps() {
+    let process = ArrivalProcess::new(&modulated(&[(2.0, 1.0), (0.0, 4.0)]), None).unwrap();
+    assert!((process.mean_rate().unwrap().per_second() - 0.4).abs() < 1e-12);
+    let (mean, cv) = mean_and_cv(&gaps_of(&times(&process, 400_000)));
+    assert!((mean - 2.5).abs() < 4.0 * 2.5 * 1.887 / 632.0, "{mean}");
+    assert!((cv * cv / 3.56 - 1.0).abs() < 0.03, "{}", cv * cv);
+}
+
+/// In long windows the dispersion of counts of a process of two states tends to
+/// 1 + 2 σ₁ σ₂ (λ₁ − λ₂)² / ((σ₁ + σ₂)² (λ₁ σ₂ + λ₂ σ₁)) (Fischer and Meier-Hellstern 1993): with rates 3 and
+/// 1 and stays of 2 s and 6 s 1 + 2 · ½ · ⅙ · 4 / (4/9 · (3/6 + 1/2)) = 1 + 1.5 = 2.5.
+#[test]
+fn modulated_arrivals_have_their_rate_and_dispersion_from_time_zero() {
+    let process = ArrivalProcess::new(&modulated(&[(3.0, 2.0), (1.0, 6.0)]), None).unwrap();
+    let times = times(&process, 600_000);
+    let end = times.last().unwrap().seconds();
+    assert!((600_000.0 / end / 1.5 - 1.0).abs() < 0.01, "{end}");
+    let idc = dispersion(&times, 200.0, end - 200.0);
+    assert!((idc / 2.5 - 1.0).abs() < 0.15, "{idc}");
+    // Stationary at once: in the first second of many replications as many as in any other.
+    let first = |replication| {
+        let stream = process.stream(7, replication);
+        stream.take_while(|time| time.seconds() < 1.0).count() as f64
+    };
+    let mean = (0..20_000).map(first).sum::<f64>() / 20_000.0;
+    // Variance of the count in a second is below 1.5 · 2.5.
+    assert!((mean - 1.5).abs() < 4.0 * 1.94 / 141.0, "{mean}");
+}
+
+#[test]
+fn modulated_arrivals_are_compressed_and_thinned_whole() {
+    let arrivals = modulated(&[(2.0, 1.0), (0.0, 4.0)]);
+    let plain = ArrivalProcess::new(&arrivals, None).unwrap();
+    let fast = plain.clone().compressed(Count(10.0));
+    for (one, other) in plain.stream(3, 0).zip(fast.stream(3, 0)).take(1000) {
+        assert!((one.seconds() - 10.0 * other.seconds()).abs() < 1e-5);
+    }
+    let day = vec![(Span::ZERO, Ratio(0.5)), (Span::from_secs(43_200), Ratio(1.5))];
+    let busy = ArrivalProcess::new(&arrivals, Some(&Profile::Day(day))).unwrap();
+    let times = times(&busy, 60_000);
+    let late = times.iter().filter(|time| time.seconds() % 86_400.0 >= 43_200.0).count();
+    let days = times.last().unwrap().seconds() / 86_400.0;
+    assert!((60_000.0 / days / (0.4 * 86_400.0) - 1.0).abs() < 0.5, "{days}");
+    assert!(late as f64 > 0.6 * 60_000.0 * (days - 0.5).max(0.5) / days, "{late}");
+    assert!(ArrivalProcess::new(&modulated(&[(0.0, 1.0)]), None).is_err());
+    assert!(ArrivalProcess::new(&modulated(&[(1.0, 0.0), (1.0, 1.0)]), None).is_err());
 }
 
 #[test]
@@ -196,5 +261,5 @@ fn what_never_or_always_arrives_is_refused() {
     insta::assert_snapshot!(error(Arrivals::Every(Span::ZERO)), @"`every: 0s` puts infinitely many arrivals at time 0: expected a gap above zero");
     insta::assert_snapshot!(error(Arrivals::Closed { population: 0 }), @"`closed: {population: 0}` has nobody: expected 1 or more");
     let closed = ArrivalProcess::new(&Arrivals::Closed { population: 1 }, Some(&two_levels()));
-    insta::assert_snapshot!(closed.unwrap_err(), @"a `profile` moves an arrival rate, and closed arrivals have none: give `poisson` or `renewal`");
+    insta::assert_snapshot!(closed.unwrap_err(), @"a `profile` moves an arrival rate, and closed arrivals have none: give `poisson`, `mmpp` or `renewal`");
 }

@@ -3,6 +3,7 @@
 pub mod arrivals;
 pub mod drawn;
 pub mod length;
+mod modulated;
 pub mod plan;
 pub mod profile;
 pub mod session;

@@ -105,6 +105,37 @@ fn starts_on_a_host_wait_for_each_other() {
     assert_eq!(ran.end(), 15.0);
 }
 
+#[test]
+fn starts_are_rationed_on_each_host_by_itself() {
+    // One start in 10 on each of two hosts, boots of 1. At 0 A starts on host 0 and B on host 1; C waits
+    // for 10 and starts on host 0. D at 12 starts at once on host 1, which has had its token since 10; E
+    // at 13 waits for host 0's of 20.
+    let hosts = |min| {
+        format!("{{hosts: {{min: {min}, create_rate: {{limit: 6/min, window: 10s}}, {WIDE}}}}}")
+    };
+    let at = |s: f64| (s, turn(0.0, 1.0));
+    let mut case =
+        Case::on(&format!("{{isolation: {{container: {{boot: 1s}}}}, capacity: {}}}", hosts(2)));
+    for (arrival, plan) in [at(0.0), at(0.0), at(0.0), at(12.0), at(13.0)] {
+        case = case.session(arrival, &plan);
+    }
+    let ran = case.run();
+    assert_eq!(ran.metric(Metric::QueueWaitNew), (5, 10.0 + 7.0));
+    assert_eq!(ran.metric(Metric::ColdStart), (5, 10.0 + 7.0 + 5.0));
+    assert_eq!(ran.end(), 22.0);
+
+    // A restore takes one too: boot 0..1, turn 1..2, hibernated at 3, asked for again at 5, from 10 on.
+    let ran = Case::on(&format!(
+        "{{isolation: {{container: {{boot: 1s, snapshot: {{filesystem: {{}}}}}}}}, \
+           idle: {{timeout: 1s, then: hibernate}}, capacity: {}}}",
+        hosts(1)
+    ))
+    .session(0.0, &turns(&[turn(0.0, 1.0), turn(3.0, 1.0)]))
+    .run();
+    assert_eq!(ran.metric(Metric::QueueWaitResume), (1, 5.0));
+    assert_eq!(ran.end(), 11.0);
+}
+
 const ONE_EACH: &str = "min: 2, cores: 1, memory: 64GiB";
 
 #[test]

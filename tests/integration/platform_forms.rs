@@ -206,7 +206,7 @@ fn sharing() -> Vec<Form> {
         model: NOTHING,
         warmup_s: 1_000,
         quick,
-        nightly: length(10_000, 20),
+        nightly: length(20_000, 20),
         truth: 1.0 / (1.0 - 0.6),
         read: |run| mean_of(run, Metric::Session),
     };

@@ -96,6 +96,11 @@ fn demand() -> impl Strategy<Value = Demand> {
     let arrivals = prop_oneof![
         rate.clone().prop_map(|r| format!("{{poisson: {{rate: {r}/min}}}}")),
         rate.clone().prop_map(|r| format!("{{renewal: {{rate: {r}/min, cv: 2}}}}")),
+        rate.clone().prop_map(|r| {
+            format!(
+                "{{mmpp: {{states: [{{rate: {r}/min, mean: 90s}}, {{rate: 0/min, mean: 2m}}]}}}}"
+            )
+        }),
         rate.prop_map(|r| format!("{{every: {r}s}}")),
     ];
     let times = (0_u32..2_000, 0_u32..5_000, 0_u32..1_000_000);

@@ -227,6 +227,10 @@ impl Extra {
         if let Some(starts) = fleet.starts {
             write!(text, ", starts_per_host: {starts}").unwrap();
         }
+        if fleet.room.is_multiple_of(3) {
+            write!(text, ", create_rate: {{limit: {}/min, window: 20s}}", 3 + fleet.boot_ms % 40)
+                .unwrap();
+        }
         if let Some((interval, target, cooldown)) = fleet.scaler {
             let forecast =
                 if fleet.forecast { ", forecast: {window: 60s, ahead: 20s}" } else { "" };

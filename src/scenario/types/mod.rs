@@ -25,8 +25,9 @@ pub use rates::{
     InvocationRates, MemoryLevel, RateCard, RequestRates, Rounding, SessionPrice,
 };
 pub use workload::{
-    Arrivals, Class, Load, Profile, Sandbox, SubAgentDemand, SubAgents, TokenDemand, ToolDemand,
-    Trace, TraceFormat, TraceOrder, TraceTiming, TraceTurns, WeekProfile, Workload,
+    Arrivals, Class, Load, ModulatedState, Profile, Sandbox, SubAgentDemand, SubAgents,
+    TokenDemand, ToolDemand, Trace, TraceFormat, TraceOrder, TraceTiming, TraceTurns, WeekProfile,
+    Workload,
 };
 
 pub use window::{During, PEAK_HOUR, Window};

@@ -54,6 +54,12 @@ pub enum Arrivals {
         /// Coefficient of variation of the gaps.
         cv: Count,
     },
+    /// A Markov-modulated Poisson process: Poisson arrivals whose rate is that of a state.
+    Mmpp {
+        /// The states, each followed by the next and the last by the first. At time 0 the process is in
+        /// one of them by its share of the time.
+        states: Vec<ModulatedState>,
+    },
     /// Session k arrives at k times this gap, from 0.
     Every(Span),
     /// A fixed population: as one session leaves, the next arrives.
@@ -61,6 +67,16 @@ pub enum Arrivals {
         /// Sessions open at all times.
         population: u64,
     },
+}
+
+/// A state of a modulated arrival process.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModulatedState {
+    /// Mean arrivals per time while it lasts; may be zero.
+    pub rate: Rate,
+    /// How long it lasts on average: its length is exponential.
+    pub mean: Span,
 }
 
 /// Factors of the arrival rate over a cycle.

@@ -8,6 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::CreateRate;
 use super::peeked::Peeked;
 use crate::dist::Dist;
 use crate::scenario::types::is_default;
@@ -67,6 +68,9 @@ pub struct HostType {
     /// Boots and restores under way at once on a host.
     #[serde(default = "unlimited", skip_serializing_if = "is_unlimited")]
     pub starts_per_host: Limit,
+    /// Boots and restores per time on each host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create_rate: Option<CreateRate>,
     /// Starts and stops hosts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscaler: Option<Autoscaler>,
@@ -197,7 +201,7 @@ fn whole() -> Ratio {
 }
 
 /// Keys of [`HostType`]: a map that begins with one of them is one type, not several by name.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "min",
     "max",
     "cores",
@@ -208,6 +212,7 @@ const KEYS: [&str; 12] = [
     "overcommit",
     "placement",
     "starts_per_host",
+    "create_rate",
     "autoscaler",
     "standby",
 ];
