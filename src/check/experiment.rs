@@ -1,5 +1,6 @@
 //! How a scenario is simulated and driven.
 
+use super::target::target;
 use super::{Findings, path};
 use crate::scenario::source::Path;
 use crate::scenario::types::{
@@ -291,6 +292,7 @@ fn fills(
 
 fn driven(findings: &mut Findings<'_>, live: &Live) {
     let at = |key| path(["live", key]);
+    target(findings, live);
     let expected = "expected 1 or more";
     findings.not_zero(&at("sessions"), live.sessions == 0, "nothing would be driven", expected);
     findings.not_zero(&at("repeat"), live.repeat == 0, "nothing would be driven", expected);

@@ -23,6 +23,7 @@ mod platform;
 mod pool;
 mod rates;
 mod sub_agents;
+mod target;
 #[cfg(test)]
 mod tests;
 

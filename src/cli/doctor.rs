@@ -53,6 +53,7 @@ fn table(findings: &[Finding]) -> Table {
         let status = match finding.status {
             Status::Works => Cell::toned("WORKS", Tone::Good),
             Status::Degraded => Cell::toned("DEGRADED", Tone::Unsure),
+            Status::Absent => Cell::toned("ABSENT", Tone::Unsure),
             Status::Missing => Cell::toned("MISSING", Tone::Bad),
         };
         table.row([finding.name.as_str().into(), status, finding.detail.as_str().into()]);

@@ -90,7 +90,7 @@ fn pass(
     interrupt: &Interrupt,
     console: &Console,
 ) -> Result<LiveOutcome, Failure> {
-    let backend = Backend::named(live.target.runtime).map_err(|error| unavailable(&error))?;
+    let backend = Backend::named(&live.target).map_err(|error| unavailable(&error))?;
     let left = Arc::new(AtomicU64::new(0));
     let planned = setup.sessions.unwrap_or(live.sessions);
     let what = if passes == 1 {

@@ -1,20 +1,24 @@
 //! The way into a live run from code that is not asynchronous.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::clock::Clock;
 use super::dispatch::{DriveError, LiveOutcome, drive};
+use super::runtime::oci::{Keep, OciConfig};
 use super::runtime::process::ProcessConfig;
-use super::runtime::{AnyRuntime, InstantRuntime, ProcessRuntime};
+use super::runtime::{AnyRuntime, InstantRuntime, OciRuntime, ProcessRuntime, RuntimeError};
 use super::shutdown::Shutdown;
 use crate::conduct::Setup;
-use crate::scenario::types::{Live, RuntimeName};
+use crate::scenario::types::{Live, RuntimeName, Target, TargetKeep, TargetNetwork};
 
 /// A backend to be started for a run.
 #[derive(Clone, Debug)]
 pub enum Backend {
     /// Real child processes.
     Process(Box<ProcessConfig>),
+    /// Containers.
+    Oci(Box<OciConfig>),
     /// Nothing real.
     Instant,
 }
@@ -25,12 +29,47 @@ impl Backend {
     /// # Errors
     ///
     /// If the machine lacks what it needs.
-    pub fn named(runtime: RuntimeName) -> Result<Self, DriveError> {
-        Ok(match runtime {
-            RuntimeName::Process => Backend::Process(Box::new(ProcessConfig::here()?)),
-            RuntimeName::Instant => Backend::Instant,
+    pub fn named(target: &Target) -> Result<Self, DriveError> {
+        let containers = |name| Ok(Backend::Oci(Box::new(oci(target, name)?)));
+        match target.runtime {
+            RuntimeName::Process => Ok(Backend::Process(Box::new(ProcessConfig::here()?))),
+            RuntimeName::Runc => containers("runc"),
+            RuntimeName::Crun => containers("crun"),
+            RuntimeName::Runsc => containers("runsc"),
+            RuntimeName::Oci => containers(target.program.as_deref().unwrap_or("runc")),
+            RuntimeName::Instant => Ok(Backend::Instant),
+        }
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// If it does not work here.
+    pub async fn start(self, clock: Clock) -> Result<AnyRuntime, RuntimeError> {
+        Ok(match self {
+            Backend::Process(config) => {
+                AnyRuntime::Process(ProcessRuntime::start(*config, clock).await?)
+            }
+            Backend::Oci(config) => AnyRuntime::Oci(OciRuntime::start(*config, clock).await?),
+            Backend::Instant => AnyRuntime::Instant(InstantRuntime::at_once(clock)),
         })
     }
+}
+
+/// A container runtime as a scenario sets it up: what the program's name tells, then what is said.
+fn oci(target: &Target, name: &str) -> Result<OciConfig, RuntimeError> {
+    let known = Path::new(name).file_name().map_or(name.into(), |name| name.to_string_lossy());
+    let mut config = OciConfig::named(&known)?;
+    config.program = target.program.as_deref().unwrap_or(name).into();
+    if let Some(flags) = &target.flags {
+        config.flags.clone_from(flags);
+    }
+    config.network = target.network == Some(TargetNetwork::Host);
+    if target.keep == Some(TargetKeep::Files) {
+        config.keep = Keep::Files;
+    }
+    Ok(config)
 }
 
 /// Drives the sessions of a setup, from start to the last removal. `on_progress` is told how many
@@ -50,12 +89,7 @@ pub fn run(
     tokio.block_on(async {
         let shutdown = Shutdown::listen()?;
         let clock = Clock::start();
-        let runtime = match backend {
-            Backend::Process(config) => {
-                AnyRuntime::Process(ProcessRuntime::start(*config, clock).await?)
-            }
-            Backend::Instant => AnyRuntime::Instant(InstantRuntime::at_once(clock)),
-        };
+        let runtime = backend.start(clock).await?;
         drive(setup, options, runtime, clock, &shutdown, on_progress).await
     })
 }

@@ -1,6 +1,7 @@
 //! What works on this machine, what does not, and how to mend it.
 
 mod stall;
+mod tiers;
 
 use std::io;
 use std::path::Path;
@@ -31,6 +32,8 @@ pub enum Status {
     Works,
     /// Runs go on without it, and say so.
     Degraded,
+    /// A tier that is not there; the others work.
+    Absent,
     /// Live runs are not possible.
     Missing,
 }
@@ -64,11 +67,13 @@ impl Finding {
     }
 }
 
-/// Looks at everything that a live run on processes needs. Builds a sandbox and removes it.
+/// Looks at everything that a live run needs. Builds a sandbox of each kind that there is, and
+/// removes it.
 pub async fn examine(config: ProcessConfig) -> Vec<Finding> {
     let mut findings = vec![loader()];
-    let state = config.state.clone();
+    let (state, common) = (config.state.clone(), config.common());
     findings.extend(sandboxes(config).await);
+    findings.extend(tiers::examine(&common).await);
     findings.push(timer().await);
     findings.push(compression());
     findings.push(space(&state));

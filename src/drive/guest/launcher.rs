@@ -3,7 +3,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::mem::MaybeUninit;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, ExitStatus};
 
@@ -18,6 +17,7 @@ use rustix::thread::{
 
 use super::protocol::{Boot, Feature, GuestLimits, Inside, Message, line};
 use super::root::{self, Program, StepError, step};
+use super::signals::Signals;
 use crate::drive::clock::monotonic_nanos;
 
 /// Open files that a guest may have.
@@ -34,7 +34,7 @@ pub fn launch(tag: &str, slot: &str, boot: &Boot) -> ExitCode {
 }
 
 /// Tells the driver, over the socket, what could not be done.
-fn report(error: &StepError) -> ExitCode {
+pub fn report(error: &StepError) -> ExitCode {
     let message = Message::Failed {
         feature: error.feature,
         step: error.step.clone(),
@@ -164,6 +164,7 @@ fn become_guest(
         identity: if own_root { root::IDENTITY.into() } else { boot.identity.clone() },
         launched_ns,
         isolated_ns: monotonic_nanos(),
+        with_parent: true,
     };
     let inside = serde_json::to_string(&inside).expect("paths that came as JSON go as JSON");
     let mut command =
@@ -213,36 +214,6 @@ fn give_up_privileges() -> Result<(), StepError> {
     step(None, "forbidding new privileges", set_no_new_privs(true))
 }
 
-/// SIGCHLD and SIGTERM, blocked so that they can be waited for without a race.
-struct Signals {
-    set: libc::sigset_t,
-}
-
-impl Signals {
-    fn block() -> Self {
-        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: sigemptyset initialises the set that the following calls read.
-        let set = unsafe {
-            libc::sigemptyset(set.as_mut_ptr());
-            libc::sigaddset(set.as_mut_ptr(), libc::SIGCHLD);
-            libc::sigaddset(set.as_mut_ptr(), libc::SIGTERM);
-            libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
-            set.assume_init()
-        };
-        Signals { set }
-    }
-
-    fn unblock(&self) {
-        // SAFETY: the set is initialised; no old mask is asked for.
-        unsafe { libc::sigprocmask(libc::SIG_UNBLOCK, &raw const self.set, std::ptr::null_mut()) };
-    }
-
-    fn wait(&self) -> i32 {
-        // SAFETY: the set is initialised; no siginfo is asked for.
-        unsafe { libc::sigwaitinfo(&raw const self.set, std::ptr::null_mut()) }
-    }
-}
-
 /// Waits for the guest. A SIGTERM, also the one that the kernel sends when the driver dies, kills
 /// it. The guest's pid cannot be reused meanwhile, because only this process reaps it.
 fn supervise(guest: Pid, signals: &Signals) -> ExitCode {
@@ -267,7 +238,7 @@ fn supervise(guest: Pid, signals: &Signals) -> ExitCode {
     }
 }
 
-fn let_go_of_socket() -> io::Result<()> {
+pub fn let_go_of_socket() -> io::Result<()> {
     let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(&null)?;

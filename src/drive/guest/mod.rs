@@ -7,12 +7,17 @@
 //! 3. The guest says it is ready and serves requests until the socket closes. So it ends with the
 //!    driver, however that ended; the kernel's parent-death signal is a second string to that bow.
 //! 4. The launcher waits for the guest and reaps it; a SIGTERM to the launcher kills the guest.
+//!
+//! Where another program builds the sandbox, a container runtime or a virtual machine monitor, a *tender*
+//! takes the launcher's place: it runs that program, adopts what it leaves running, and reaps it.
 
 mod files;
 mod launcher;
 pub mod protocol;
 mod root;
 mod serve;
+mod signals;
+mod tend;
 pub mod work;
 
 use std::ffi::OsString;
@@ -27,9 +32,11 @@ const USAGE: u8 = 2;
 ///
 /// - `launch TAG SLOT BOOT`: build a sandbox and run a guest in it,
 /// - `inside TAG SLOT INSIDE`: be the guest,
+/// - `tend TAG SLOT TEND`: run another program that makes a sandbox, and look after that,
+/// - `needs`: print the loader and the libraries that this program was loaded from,
 /// - `calibrate`: print how many rounds of the hash loop this core does per second.
 ///
-/// `BOOT` and `INSIDE` are JSON. Run tag and slot number are there to be seen from outside: they
+/// `BOOT`, `INSIDE` and `TEND` are JSON. Run tag and slot number are there to be seen from outside: they
 /// say which run a process belongs to. Must be called before the process has a second thread.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Option<Vec<String>> = args.into_iter().map(|arg| arg.into_string().ok()).collect();
@@ -44,11 +51,22 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(inside) => serve::serve(&inside),
             Err(error) => usage(&error.to_string()),
         },
+        ["tend", _, _, tend] => match serde_json::from_str(tend) {
+            Ok(tend) => tend::tend(&tend),
+            Err(error) => usage(&error.to_string()),
+        },
+        ["needs"] => match needed_files() {
+            Ok(files) => {
+                files.iter().for_each(|file| println!("{}", file.display()));
+                ExitCode::SUCCESS
+            }
+            Err(error) => usage(&error.to_string()),
+        },
         ["calibrate"] => {
             println!("{}", work::calibrate());
             ExitCode::SUCCESS
         }
-        _ => usage("expected `launch`, `inside` or `calibrate`"),
+        _ => usage("expected `launch`, `inside`, `tend`, `needs` or `calibrate`"),
     }
 }
 

@@ -99,6 +99,24 @@ pub struct Boot {
     pub limits: GuestLimits,
 }
 
+/// What a tender is to look after: a sandbox that another program makes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Tend {
+    /// Pid of the driver; a tender whose parent is somebody else has been orphaned.
+    pub driver: i32,
+    /// `cgroup.procs` files that the program joins, and with it all that it starts.
+    pub cgroups: Vec<PathBuf>,
+    /// Where the program is started.
+    pub directory: PathBuf,
+    /// The program and its arguments. It has the driver's socket as standard input and output.
+    pub run: Vec<String>,
+    /// With it, the program returns when the sandbox runs, and this file then names the sandbox's
+    /// process. Without, the program is the sandbox.
+    pub pid_file: Option<PathBuf>,
+    /// What removes the sandbox once its process has ended; nothing if empty.
+    pub after: Vec<String>,
+}
+
 /// What the launcher tells the guest that it becomes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Inside {
@@ -110,6 +128,9 @@ pub struct Inside {
     pub launched_ns: u64,
     /// When the sandbox was built and the guest was executed.
     pub isolated_ns: u64,
+    /// Whether the guest dies with its parent. A container's parent ends as soon as it runs.
+    #[serde(default)]
+    pub with_parent: bool,
 }
 
 /// What the driver asks of a guest.
@@ -125,6 +146,11 @@ pub enum Request {
     },
     /// Read all files and tell their digest.
     Digest {
+        /// Number of the request.
+        id: u64,
+    },
+    /// Say who you are: asked of a guest that came back with its memory.
+    Hello {
         /// Number of the request.
         id: u64,
     },
@@ -166,10 +192,23 @@ pub enum Message {
         launched_ns: u64,
         /// When the guest was executed.
         isolated_ns: u64,
+        /// The guest's first instruction.
+        began_ns: u64,
         /// Now.
         ready_ns: u64,
         /// SHA-256 of the identity token, in hexadecimal.
         identity: String,
+        /// A random number that is in the guest's memory and nowhere else.
+        nonce: String,
+    },
+    /// Who the guest is.
+    Hello {
+        /// Number of the request.
+        id: u64,
+        /// SHA-256 of the identity token as it is now, in hexadecimal.
+        identity: String,
+        /// The number that it drew when it started.
+        nonce: String,
     },
     /// Work was done.
     Done {

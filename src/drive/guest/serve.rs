@@ -1,11 +1,15 @@
 //! The guest proper: reads requests, does the work, answers.
 
-use std::io::{self, BufRead, Write};
+use std::fs::File;
+use std::io::{self, BufRead, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::files::{digest_bytes, digest_tree};
@@ -15,12 +19,15 @@ use crate::drive::clock::monotonic_nanos;
 
 /// Serves until the driver closes the socket.
 pub fn serve(inside: &Inside) -> ExitCode {
-    // Executing can have cleared it. If it cannot be set, the socket's end still ends the guest.
-    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    let began_ns = monotonic_nanos();
+    if inside.with_parent {
+        // Executing can have cleared it. If it cannot be set, the socket's end still ends the guest.
+        let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    }
     // A write beyond the file limit shall fail, not end the guest.
     // SAFETY: ignoring a signal runs no code of ours; there is no other thread yet.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
-    match serve_requests(inside) {
+    match serve_requests(inside, began_ns) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("plimsoll guest: {error}");
@@ -29,22 +36,30 @@ pub fn serve(inside: &Inside) -> ExitCode {
     }
 }
 
-fn serve_requests(inside: &Inside) -> io::Result<()> {
-    let token = std::fs::read(&inside.identity)?;
+/// What every call of a guest shares.
+struct Guest {
+    inside: Inside,
+    nonce: String,
+}
+
+fn serve_requests(inside: &Inside, began_ns: u64) -> io::Result<()> {
+    let_them_block()?;
+    let guest = Arc::new(Guest { inside: inside.clone(), nonce: nonce()? });
     say(&Message::Ready {
         launched_ns: inside.launched_ns,
         isolated_ns: inside.isolated_ns,
+        began_ns,
         ready_ns: monotonic_nanos(),
-        identity: digest_bytes(&token),
+        identity: guest.identity()?,
+        nonce: guest.nonce.clone(),
     })?;
-    drop(token);
-    let files = Arc::new(inside.files.clone());
-    for request in io::stdin().lock().lines() {
+    let mut input = io::stdin().lock();
+    while let Some(line) = next_line(&mut input)? {
         let began = monotonic_nanos();
-        let request: Request = serde_json::from_str(&request?)?;
-        let files = Arc::clone(&files);
+        let request: Request = serde_json::from_slice(&line)?;
+        let guest = Arc::clone(&guest);
         // Calls of one step run side by side, each in a thread of its own.
-        let body = move || answer(request, began, &files);
+        let body = move || answer(request, began, &guest);
         if let Err(error) = thread::Builder::new().stack_size(STACK_BYTES).spawn(body) {
             say(&refused(id_of(request), false, &format!("no thread for the call: {error}")))?;
         }
@@ -52,13 +67,50 @@ fn serve_requests(inside: &Inside) -> io::Result<()> {
     Ok(())
 }
 
-fn id_of(request: Request) -> u64 {
-    match request {
-        Request::Exec { id, .. } | Request::Digest { id } => id,
+/// The next line, `None` at the end. Waits also where the descriptor does not: a sandbox that has its
+/// kernel in between may have been given one that its kernel reads without blocking.
+fn next_line(input: &mut (impl BufRead + AsFd)) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    loop {
+        match input.read_until(b'\n', &mut line) {
+            Ok(_) => return Ok((!line.is_empty()).then_some(line)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                poll(&mut [PollFd::new(&input, PollFlags::IN)], None)?;
+            }
+            Err(error) => return Err(error),
+        }
     }
 }
 
-fn answer(request: Request, began: u64, files: &Path) {
+/// Has reads and writes wait, whatever the descriptors were set to by those who had them before.
+fn let_them_block() -> io::Result<()> {
+    let wait = |fd: BorrowedFd<'_>| fcntl_setfl(fd, fcntl_getfl(fd)? - OFlags::NONBLOCK);
+    wait(io::stdin().as_fd())?;
+    Ok(wait(io::stdout().as_fd())?)
+}
+
+impl Guest {
+    /// SHA-256 of the identity token as the file has it now.
+    fn identity(&self) -> io::Result<String> {
+        Ok(digest_bytes(&std::fs::read(&self.inside.identity)?))
+    }
+}
+
+/// A random number, drawn anew by each guest that starts.
+fn nonce() -> io::Result<String> {
+    let mut random = [0_u8; 16];
+    File::open("/dev/urandom")?.read_exact(&mut random)?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn id_of(request: Request) -> u64 {
+    match request {
+        Request::Exec { id, .. } | Request::Digest { id } | Request::Hello { id } => id,
+    }
+}
+
+fn answer(request: Request, began: u64, guest: &Guest) {
+    let files = &guest.inside.files;
     let message = match request {
         Request::Exec { id, work } => match perform(&work, began, &fresh_path(files, id)) {
             Ok(report) => Message::Done { id, report },
@@ -66,6 +118,10 @@ fn answer(request: Request, began: u64, files: &Path) {
         },
         Request::Digest { id } => match digest_tree(files) {
             Ok((digest, bytes)) => Message::Digest { id, digest, bytes },
+            Err(error) => refused(id, false, &error.to_string()),
+        },
+        Request::Hello { id } => match guest.identity() {
+            Ok(identity) => Message::Hello { id, identity, nonce: guest.nonce.clone() },
             Err(error) => refused(id, false, &error.to_string()),
         },
     };

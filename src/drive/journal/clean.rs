@@ -9,12 +9,15 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::mount::{UnmountFlags, unmount};
 
 use super::entry::{self, Entry};
-use super::proc::{ProcessId, boot_id, kill, processes_of};
+use super::proc::{ProcessId, ask_to_end, boot_id, kill, processes_of};
 use super::{JournalError, RunDirectory, RunTag, at, remove_run};
-use crate::drive::runtime::process::cgroup;
+use crate::drive::runtime::cgroup;
 
 /// How long a killed process may take to end.
 const END_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long those who look after a sandbox may take to remove it when they are asked.
+const ASKED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What [`clean`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -136,6 +139,7 @@ fn kill_processes(
         _ => None,
     });
     let noted: Vec<ProcessId> = noted.collect();
+    removed.processes += ask_to_end(&noted, ASKED_WITHIN);
     for process in noted.into_iter().chain(processes_of(tag.as_str())) {
         match kill(process, END_WITHIN) {
             Ok(killed) => removed.processes += u64::from(killed),
@@ -172,27 +176,41 @@ fn remove_cgroups(
     all_gone
 }
 
-/// Sandboxes mount in namespaces of their own, which end with them. What is mounted below the run's
-/// directory all the same was put there by the run.
+/// What is mounted below the run's directory was put there by the run.
 fn remove_mounts(
     directory: &RunDirectory,
     removed: &mut CleanedRun,
     report: &mut CleanReport,
 ) -> bool {
-    let mut all_gone = true;
+    let (gone, problems) = unmount_below(directory.path());
+    removed.mounts += gone;
+    let all_gone = problems.is_empty();
+    report.problems.extend(problems);
+    all_gone
+}
+
+/// Unmounts what is mounted below a directory in this process's mount namespace, the last first.
+/// Returns how many there were, and what could not be unmounted.
+pub fn unmount_below(directory: &Path) -> (u64, Vec<String>) {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let points = table.lines().filter_map(|line| line.split(' ').nth(4)).map(Path::new);
-    let below: Vec<&Path> = points.filter(|point| point.starts_with(directory.path())).collect();
-    for point in below.into_iter().rev() {
+    let points = table.lines().filter_map(|line| line.split(' ').nth(4)).map(unescaped);
+    let below: Vec<PathBuf> = points.filter(|point| point.starts_with(directory)).collect();
+    let mut gone = 0;
+    let mut problems = Vec::new();
+    for point in below.iter().rev() {
         match unmount(point, UnmountFlags::DETACH) {
-            Ok(()) => removed.mounts += 1,
-            Err(error) => {
-                all_gone = false;
-                report.problems.push(format!("cannot unmount {}: {error}", point.display()));
-            }
+            Ok(()) => gone += 1,
+            Err(error) => problems.push(format!("cannot unmount {}: {error}", point.display())),
         }
     }
-    all_gone
+    (gone, problems)
+}
+
+/// A path of mountinfo, where blanks and backslashes stand as octal numbers; proc(5).
+fn unescaped(path: &str) -> PathBuf {
+    let codes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
+    let text = codes.iter().fold(path.to_owned(), |text, (code, plain)| text.replace(code, plain));
+    PathBuf::from(text)
 }
 
 #[cfg(test)]
@@ -279,6 +297,14 @@ mod tests {
         assert!(stranger.try_wait().unwrap().is_none());
         stranger.kill().unwrap();
         stranger.wait().unwrap();
+    }
+
+    #[test]
+    fn a_mount_points_blanks_are_read() {
+        assert_eq!(
+            unescaped("/state/with\\040blank\\134slash"),
+            Path::new("/state/with blank\\slash")
+        );
     }
 
     #[test]

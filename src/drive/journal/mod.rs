@@ -22,7 +22,7 @@ use std::thread;
 use rustix::fs::{FlockOperation, flock};
 use tokio::sync::watch;
 
-pub use clean::{CleanReport, CleanedRun, clean};
+pub use clean::{CleanReport, CleanedRun, clean, unmount_below};
 use entry::Entry;
 pub use proc::{ProcessId, kill, processes_of, wait_for_end};
 
@@ -137,6 +137,16 @@ impl RunDirectory {
     /// The snapshot store.
     pub fn snapshots(&self) -> PathBuf {
         self.0.join("snapshots")
+    }
+
+    /// The root file system that the run's sandboxes share.
+    pub fn image(&self) -> PathBuf {
+        self.0.join("image")
+    }
+
+    /// What a container runtime keeps of its own.
+    pub fn runtime(&self) -> PathBuf {
+        self.0.join("runtime")
     }
 
     fn journal(&self) -> PathBuf {
@@ -306,7 +316,8 @@ fn remove_run(directory: &RunDirectory) -> Result<(), JournalError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     };
-    for part in [directory.path().join(SANDBOXES), directory.snapshots()] {
+    let sandboxes = directory.path().join(SANDBOXES);
+    for part in [sandboxes, directory.snapshots(), directory.runtime(), directory.image()] {
         at("remove", &part, gone(fs::remove_dir_all(&part)))?;
     }
     let journal = directory.journal();

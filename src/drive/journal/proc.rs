@@ -71,22 +71,38 @@ fn carries(pid: i32, tag: &str) -> bool {
 /// # Errors
 /// If it may not be killed, or does not end within `bound`.
 pub fn kill(process: ProcessId, bound: Duration) -> io::Result<bool> {
+    let Some(handle) = signalled(process, Signal::KILL)? else { return Ok(false) };
+    if wait_for_end(&handle, bound)? { Ok(true) } else { Err(io::ErrorKind::TimedOut.into()) }
+}
+
+/// Asks processes to end by SIGTERM, waits until all have or `bound` is over, and returns how many
+/// have. Launchers and tenders remove their sandboxes when they are asked; killed, they could not.
+pub fn ask_to_end(processes: &[ProcessId], bound: Duration) -> u64 {
+    let asked = processes.iter().filter_map(|process| signalled(*process, Signal::TERM).ok()?);
+    let asked: Vec<OwnedFd> = asked.collect();
+    let deadline = Instant::now() + bound;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let ended = asked.iter().filter(|handle| wait_for_end(handle, left()).unwrap_or(false));
+    ended.count() as u64
+}
+
+/// Sends a signal to that very process. `None` if it is gone.
+fn signalled(process: ProcessId, signal: Signal) -> io::Result<Option<OwnedFd>> {
     let pid = Pid::from_raw(process.pid).ok_or(io::ErrorKind::InvalidInput)?;
     let handle = match pidfd_open(pid, PidfdFlags::empty()) {
         Ok(handle) => handle,
-        Err(rustix::io::Errno::SRCH) => return Ok(false),
+        Err(rustix::io::Errno::SRCH) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     // The handle holds on to whoever has the pid now. Only if that is the right one is it used.
     if !process.exists() {
-        return Ok(false);
+        return Ok(None);
     }
-    match pidfd_send_signal(&handle, Signal::KILL) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::SRCH) => return Ok(false),
-        Err(error) => return Err(error.into()),
+    match pidfd_send_signal(&handle, signal) {
+        Ok(()) => Ok(Some(handle)),
+        Err(rustix::io::Errno::SRCH) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    if wait_for_end(&handle, bound)? { Ok(true) } else { Err(io::ErrorKind::TimedOut.into()) }
 }
 
 /// Waits until a process has ended; false if it has not within `bound`.

@@ -1,7 +1,7 @@
 //! Whichever runtime it is.
 
 use super::{
-    Abilities, CreateSpec, Created, Drained, InstantRuntime, LostIsolation, Overhead,
+    Abilities, CreateSpec, Created, Drained, InstantRuntime, LostIsolation, OciRuntime, Overhead,
     ProcessRuntime, RuntimeError, SandboxId, SnapshotId, SnapshotInfo, Work, WorkReport,
 };
 use crate::units::Span;
@@ -11,6 +11,8 @@ use crate::units::Span;
 pub enum AnyRuntime {
     /// Real child processes on this machine.
     Process(ProcessRuntime),
+    /// Containers by an OCI runtime.
+    Oci(OciRuntime),
     /// In-process stand-in with known service times.
     Instant(InstantRuntime),
 }
@@ -20,6 +22,7 @@ macro_rules! each {
     ($self:ident, $runtime:ident => $call:expr) => {
         match $self {
             AnyRuntime::Process($runtime) => $call,
+            AnyRuntime::Oci($runtime) => $call,
             AnyRuntime::Instant($runtime) => $call,
         }
     };

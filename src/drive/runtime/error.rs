@@ -1,6 +1,7 @@
 //! What can go wrong with a runtime, and what a person can do about it.
 
 use super::{SandboxId, SnapshotId};
+use crate::drive::guest::protocol::Feature;
 use crate::drive::journal::JournalError;
 use crate::units::{Bytes, Span};
 
@@ -36,6 +37,8 @@ pub enum RuntimeError {
     Launch {
         /// Which.
         sandbox: SandboxId,
+        /// The isolation that it was for, if it was for one.
+        feature: Option<Feature>,
         /// What the launcher was doing.
         step: String,
         /// What the system said.
@@ -78,7 +81,7 @@ pub enum RuntimeError {
     StateLost {
         /// Which.
         snapshot: SnapshotId,
-        /// `files` or `identity`.
+        /// `files`, `identity` or `memory`.
         what: &'static str,
         /// Digest when stored.
         stored: String,

@@ -193,7 +193,16 @@ impl InstantRuntime {
         let snapshot = SnapshotId(self.0.snapshots_made.fetch_add(1, Ordering::Relaxed));
         self.world().snapshots.insert(snapshot, bytes);
         let stages = one_stage(Stage::Pack, began, stored);
-        Ok(SnapshotInfo { snapshot, bytes, unpacked: bytes, began, stored, stages })
+        Ok(SnapshotInfo {
+            snapshot,
+            bytes,
+            unpacked: bytes,
+            memory: Bytes(0),
+            memory_raw: None,
+            began,
+            stored,
+            stages,
+        })
     }
 
     /// See [`AnyRuntime::restore`](super::AnyRuntime::restore).
@@ -231,12 +240,13 @@ impl InstantRuntime {
     /// See [`AnyRuntime::abilities`](super::AnyRuntime::abilities).
     pub fn abilities(&self) -> Abilities {
         Abilities {
-            name: "instant",
+            name: "instant".into(),
             real: false,
             snapshot_files: true,
             snapshot_memory: false,
             limits_memory: false,
             limits_cpu: false,
+            clock_shared: true,
         }
     }
 

@@ -13,14 +13,30 @@
 //! from what the platform took.
 
 mod any;
+mod blame;
+pub mod cgroup;
+mod cgroup_home;
+mod children;
 mod error;
+mod gate;
 pub mod instant;
+mod layer;
+mod link;
+mod managed;
+pub mod oci;
+mod pack;
 pub mod process;
+mod tender;
 
 pub use any::AnyRuntime;
+pub(in crate::drive) use blame::tail as stderr_tail;
 pub use error::RuntimeError;
 pub use instant::InstantRuntime;
+pub use managed::{Common, Managed};
+pub use oci::OciRuntime;
 pub use process::ProcessRuntime;
+
+use std::borrow::Cow;
 
 use crate::units::{Bytes, Cores, Span, Time};
 
@@ -119,8 +135,12 @@ pub enum Stage {
     Isolate,
     /// From executing the guest until it is ready for work, and the driver knows.
     Start,
+    /// Bringing the memory back, until the guest answers.
+    Resume,
     /// Stopping the guest.
     Stop,
+    /// Writing the memory to the store.
+    Memory,
     /// Packing the files.
     Pack,
     /// Bringing the packed files to the disk.
@@ -222,6 +242,10 @@ pub struct SnapshotInfo {
     pub bytes: Bytes,
     /// Size of the files it holds, unpacked.
     pub unpacked: Bytes,
+    /// Size of the memory in the store, which is part of `bytes`; zero if memory is not kept.
+    pub memory: Bytes,
+    /// Size of that memory before compression, where it is known.
+    pub memory_raw: Option<Bytes>,
     /// When the operation began, before any verification.
     pub began: Time,
     /// When the snapshot was stored.
@@ -231,10 +255,10 @@ pub struct SnapshotInfo {
 }
 
 /// What a runtime can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Abilities {
     /// Its name in scenarios and records.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Sandboxes are real and do work for real.
     pub real: bool,
     /// Files survive hibernation.
@@ -245,6 +269,9 @@ pub struct Abilities {
     pub limits_memory: bool,
     /// A CPU limit is enforced.
     pub limits_cpu: bool,
+    /// The guest reads the driver's own monotonic clock. Where it does not, its stamps are placed by
+    /// the instants at which the driver asked and heard.
+    pub clock_shared: bool,
 }
 
 /// What driving costs beside the work.

@@ -185,12 +185,51 @@ fn default_snapshot_store() -> Bytes {
 pub struct Target {
     /// The runtime that plimsoll starts sandboxes with.
     pub runtime: RuntimeName,
+    /// The container runtime's program, by path or by name; the runtime's own name if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// Arguments of that program before its command, in place of those that plimsoll knows for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Vec<String>>,
+    /// What network a sandbox has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<TargetNetwork>,
+    /// What hibernation keeps; memory and files if left out, where the runtime can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<TargetKeep>,
+}
+
+impl Target {
+    /// A runtime as plimsoll knows it.
+    pub fn of(runtime: RuntimeName) -> Self {
+        Target { runtime, program: None, flags: None, network: None, keep: None }
+    }
 }
 
 impl Default for Target {
     fn default() -> Self {
-        Target { runtime: RuntimeName::Process }
+        Target::of(RuntimeName::Process)
     }
+}
+
+/// The network of a live sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetNetwork {
+    /// None at all.
+    None,
+    /// The host's.
+    Host,
+}
+
+/// What a live sandbox's hibernation keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetKeep {
+    /// Memory and files where the runtime can, else files.
+    Memory,
+    /// Files.
+    Files,
 }
 
 /// A sandbox runtime.
@@ -199,6 +238,14 @@ impl Default for Target {
 pub enum RuntimeName {
     /// Real child processes in their own namespaces; built in.
     Process,
+    /// Containers by runc; needs root.
+    Runc,
+    /// Containers by crun; needs root.
+    Crun,
+    /// Containers by gVisor's runsc; needs root.
+    Runsc,
+    /// Containers by another OCI runtime, named by `program`; needs root.
+    Oci,
     /// Answers at once, starts nothing: for testing the driver.
     Instant,
 }

@@ -13,8 +13,8 @@ mod workload;
 pub use boundary::{Against, Boundary, BoundarySpec, Expect, StageName};
 pub use efficiency::Efficiency;
 pub use experiment::{
-    Experiment, Input, Live, Looks, Measure, Replications, RuntimeName, Start, Target, Until,
-    Warmup,
+    Experiment, Input, Live, Looks, Measure, Replications, RuntimeName, Start, Target, TargetKeep,
+    TargetNetwork, Until, Warmup,
 };
 pub use model::{
     Latency, LongContextRates, Model, ModelFormula, ModelRates, PromptCache, Quota, Retries,

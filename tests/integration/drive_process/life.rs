@@ -184,7 +184,10 @@ fn a_snapshot_that_comes_back_changed_is_found_out() {
             runtime.create(spec(1)).await.unwrap();
             runtime.exec(SandboxId(1), some_work()).await.unwrap();
             let stored = runtime.snapshot(SandboxId(1)).await.unwrap();
-            tamper(&run.join("snapshots").join(stored.snapshot.0.to_string()), file);
+            tamper(
+                &run.join("snapshots").join(stored.snapshot.0.to_string()).join("files.tar.zst"),
+                file,
+            );
             let outcome = runtime.restore(SandboxId(1), stored.snapshot).await;
             let found = match outcome {
                 Err(RuntimeError::StateLost { what, .. }) => what,

@@ -1,56 +1,28 @@
 //! Making a sandbox, from nothing or from a snapshot.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use tokio::net::UnixStream;
 
-use super::Inner;
-use super::link::Link;
-use super::pack::{self, FILES, IDENTITY};
-use super::sandbox::{Sandbox, babble, gone, no_process};
+use super::Process;
 use crate::drive::clock::monotonic_nanos;
-use crate::drive::guest::protocol::{Boot, Feature, GuestLimits, Message};
+use crate::drive::guest::protocol::{Boot, GuestLimits};
 use crate::drive::journal::ProcessId;
-use crate::drive::runtime::{Created, Limits, RuntimeError, SandboxId, Stage, Stages};
+use crate::drive::runtime::blame::{STDERR, no_process};
+use crate::drive::runtime::cgroup::GUEST_MEMORY;
+use crate::drive::runtime::managed::{Built, Desk, Order, Source, note, span};
+use crate::drive::runtime::pack::{self, FILES, IDENTITY};
+use crate::drive::runtime::{RuntimeError, Stage, Stages};
 use crate::units::Span;
 
-/// What a sandbox is made from.
-#[derive(Clone, Copy)]
-pub enum Source<'a> {
-    /// Nothing but an identity token.
-    Token(&'a str),
-    /// A snapshot.
-    Archive(&'a Path),
-}
-
-/// A sandbox to be made.
-#[derive(Clone, Copy)]
-pub struct BringUp<'a> {
-    pub sandbox: SandboxId,
-    pub limits: Limits,
-    pub source: Source<'a>,
-    pub features: &'a BTreeSet<Feature>,
-}
-
-/// Why a sandbox could not be made, and which isolation it failed for, if it was that.
-pub struct Failed {
-    pub feature: Option<Feature>,
-    pub error: RuntimeError,
-}
-
-impl<E: Into<RuntimeError>> From<E> for Failed {
-    fn from(error: E) -> Self {
-        Failed { feature: None, error: error.into() }
-    }
-}
+type ProcessOrder<'a> = Order<'a, PathBuf>;
 
 /// What the first part of making a sandbox gives.
 struct Prepared {
@@ -59,82 +31,49 @@ struct Prepared {
     unpacking: Span,
 }
 
-impl Inner {
-    /// Makes a sandbox; if that fails, what was made of it is removed.
-    pub(super) async fn bring_up(&self, order: BringUp<'_>) -> Result<(Created, Sandbox), Failed> {
-        let began = monotonic_nanos();
-        let slot = self.journal.reserve().await?;
-        let mut stages = Stages::default();
-        stages.push(Stage::Journal, since(began));
-        match self.build(slot, order, &mut stages).await {
-            Ok(sandbox) => {
-                // The stages leave no gap between each other.
-                let began = self.clock.place(began);
-                Ok((Created { began, ready: began + stages.total(), stages }, sandbox))
-            }
-            Err(failed) => {
-                // What cannot be removed now is tried again at the run's end.
-                let _ = self.remove(slot, None, Span::ZERO).await;
-                Err(failed)
-            }
-        }
-    }
-
-    async fn build(
+impl Process {
+    /// Makes a sandbox and waits until its guest serves.
+    pub(super) async fn launch(
         &self,
+        desk: &Desk,
         slot: u64,
-        order: BringUp<'_>,
+        order: ProcessOrder<'_>,
         stages: &mut Stages,
-    ) -> Result<Sandbox, Failed> {
+    ) -> Result<Built<ProcessId>, RuntimeError> {
         let reserved = monotonic_nanos();
-        let prepared = self.prepare(slot, order).await?;
+        let prepared = self.prepare(desk, slot, order).await?;
         let asked = monotonic_nanos();
         stages.push(Stage::Prepare, span(reserved, asked).saturating_sub(prepared.unpacking));
         if !prepared.unpacking.is_zero() {
             stages.push(Stage::Unpack, prepared.unpacking);
         }
-        let (process, stream) = self.spawn(slot, order, &prepared).await?;
-        self.journal.started(slot, process);
-        let within = self.config.create_within;
-        let opened = match tokio::time::timeout(within.into(), Link::open(stream)).await {
-            Ok(opened) => opened,
-            Err(_) => {
-                let what = "becoming ready";
-                let sandbox = order.sandbox;
-                return Err(RuntimeError::Timeout { sandbox, what, after: within }.into());
-            }
-        };
-        let ((message, heard), link) =
-            opened.map_err(|error| gone(order.sandbox, &prepared.directory, error))?;
-        match message {
-            Message::Ready { launched_ns, isolated_ns, identity, .. } => {
-                stages.push(Stage::Spawn, span(asked, launched_ns));
-                stages.push(Stage::Isolate, span(launched_ns, isolated_ns));
-                stages.push(Stage::Start, span(isolated_ns, heard));
-                let (directory, limits) = (prepared.directory, order.limits);
-                Ok(Sandbox { slot, process, link, directory, limits, identity })
-            }
-            Message::Failed { feature, step, reason } => {
-                let error = RuntimeError::Launch { sandbox: order.sandbox, step, reason };
-                Err(Failed { feature, error })
-            }
-            other => Err(babble(order.sandbox, &other).into()),
-        }
+        let (process, stream) = self.spawn(desk, slot, order, &prepared).await?;
+        desk.journal.started(slot, process);
+        let met = desk.meet(order.sandbox, &prepared.directory, stream).await?;
+        note(stages, Stage::Spawn, asked, met.launched_ns);
+        note(stages, Stage::Isolate, met.launched_ns, met.isolated_ns);
+        note(stages, Stage::Start, met.isolated_ns, met.heard);
+        Ok(Built { link: met.link, identity: met.identity, nonce: met.nonce, body: process })
     }
 
     /// Directories, identity or snapshot, control groups.
-    async fn prepare(&self, slot: u64, order: BringUp<'_>) -> Result<Prepared, RuntimeError> {
+    async fn prepare(
+        &self,
+        desk: &Desk,
+        slot: u64,
+        order: ProcessOrder<'_>,
+    ) -> Result<Prepared, RuntimeError> {
         enum Owned {
             Token(String),
             Archive(PathBuf),
         }
         let source = match order.source {
             Source::Token(token) => Owned::Token(token.to_owned()),
-            Source::Archive(path) => Owned::Archive(path.to_owned()),
+            Source::Snapshot(path) => Owned::Archive(path.clone()),
         };
-        let directory = self.journal.directory().sandbox(slot);
+        let directory = desk.directory(slot);
         let (cgroups, limits) = (self.cgroups.clone(), order.limits);
-        self.blocking("prepare a sandbox's directory", move || {
+        desk.blocking("prepare a sandbox's directory", move || {
             fs::create_dir(&directory)?;
             fs::create_dir(directory.join("root"))?;
             let unpacking = match source {
@@ -159,8 +98,9 @@ impl Inner {
 
     async fn spawn(
         &self,
+        desk: &Desk,
         slot: u64,
-        order: BringUp<'_>,
+        order: ProcessOrder<'_>,
         prepared: &Prepared,
     ) -> Result<(ProcessId, UnixStream), RuntimeError> {
         let sockets = || -> io::Result<(UnixStream, OwnedFd, OwnedFd, File)> {
@@ -168,19 +108,19 @@ impl Inner {
             ours.set_nonblocking(true)?;
             let input = OwnedFd::from(theirs);
             let output = input.try_clone()?;
-            let stderr = File::create(prepared.directory.join("stderr"))?;
+            let stderr = File::create(prepared.directory.join(STDERR))?;
             Ok((UnixStream::from_std(ours)?, input, output, stderr))
         };
         let (ours, input, output, stderr) = sockets().map_err(no_process)?;
         let boot = Boot {
             driver: i32::try_from(std::process::id()).expect("pids fit"),
-            features: order.features.clone(),
+            features: self.features(),
             files: prepared.directory.join(FILES),
             identity: prepared.directory.join(IDENTITY),
             root: prepared.directory.join("root"),
             cgroups: prepared.joins.clone(),
             limits: GuestLimits {
-                data_bytes: (order.limits.memory + super::cgroup::GUEST_MEMORY).0,
+                data_bytes: (order.limits.memory + GUEST_MEMORY).0,
                 file_bytes: order.limits.disk.0,
                 processes: order.limits.processes,
             },
@@ -188,7 +128,7 @@ impl Inner {
         let boot = serde_json::to_string(&boot).map_err(|error| no_process(error.into()))?;
         let mut command = Command::new(&self.config.launcher);
         command
-            .args(["guest", "launch", self.journal.tag().as_str(), &slot.to_string(), &boot])
+            .args(["guest", "launch", desk.journal.tag().as_str(), &slot.to_string(), &boot])
             .env_clear()
             .envs(std::env::var_os("LD_LIBRARY_PATH").map(|path| ("LD_LIBRARY_PATH", path)))
             // Out of the terminal's process group: a Ctrl-C is for the driver, which drains.
@@ -199,10 +139,6 @@ impl Inner {
         let process = self.spawner.spawn(slot, command).await.map_err(no_process)?;
         Ok((process, ours))
     }
-}
-
-fn span(from: u64, to: u64) -> Span {
-    Span::from_nanos(to.saturating_sub(from))
 }
 
 fn since(stamp: u64) -> Span {

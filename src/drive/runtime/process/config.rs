@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::drive::guest::protocol::Feature;
 use crate::drive::journal::state_directory;
 use crate::drive::runtime::RuntimeError;
+use crate::drive::runtime::managed::Common;
 use crate::units::Span;
 
 /// How a process runtime is set up.
@@ -54,6 +55,18 @@ impl ProcessConfig {
             exec_within: Span::from_secs(600),
             stop_within: Span::from_secs(2),
             rounds_per_second: None,
+        }
+    }
+
+    /// The settings that all runtimes have.
+    pub(in crate::drive) fn common(&self) -> Common {
+        Common {
+            launcher: self.launcher.clone(),
+            state: self.state.clone(),
+            create_within: self.create_within,
+            exec_within: self.exec_within,
+            stop_within: self.stop_within,
+            rounds_per_second: self.rounds_per_second,
         }
     }
 }

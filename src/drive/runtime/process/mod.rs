@@ -5,96 +5,42 @@
 //! stands in [`ProcessRuntime::lost_isolation`].
 
 mod build;
-pub mod cgroup;
-mod cgroup_home;
 mod config;
-mod gate;
-mod hibernate;
-mod link;
 mod negotiate;
-mod pack;
-mod sandbox;
-mod spawn;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rustc_hash::FxHashMap;
-use tokio::sync::watch;
-
-use super::{
-    Abilities, CreateSpec, Created, Drained, LostIsolation, Overhead, RuntimeError, SandboxId,
-    SnapshotId, SnapshotInfo, Work, WorkReport,
-};
+use super::blame::no_process;
+use super::cgroup::{Cgroups, Controller};
+use super::children::{Children, KILL_WITHIN, Spawner};
+use super::managed::{Built, Desk, Managed, Order, Sandbox, Saved, Tier};
+use super::pack::{self, ARCHIVE};
+use super::{Abilities, LostIsolation, RuntimeError, SandboxId, Stage, Stages};
 use crate::drive::clock::Clock;
 use crate::drive::guest::protocol::Feature;
-use crate::drive::journal::{Journal, RunTag};
-use crate::units::Span;
-use cgroup::{Cgroups, Controller};
+use crate::drive::journal::{Journal, ProcessId, RunTag};
+use crate::units::{Bytes, Span};
 pub use config::ProcessConfig;
-use gate::Gate;
-use hibernate::Stored;
-use sandbox::Sandbox;
-use spawn::{Children, Spawner};
 
-/// How long a launcher may take to end once it is signalled.
-const KILL_WITHIN: Duration = Duration::from_secs(2);
-
-/// How long packing, unpacking or removing a sandbox's files may take when a run is ended.
-const FILES_WITHIN: Duration = Duration::from_secs(20);
-
+/// Sandboxes that are child processes.
 #[derive(Debug)]
-enum Place {
-    /// A create or restore is under way.
-    Taken,
-    Running(Arc<Sandbox>),
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    sandboxes: FxHashMap<SandboxId, Place>,
-    snapshots: FxHashMap<SnapshotId, Arc<Stored>>,
-}
-
-#[derive(Debug)]
-struct Inner {
+pub struct Process {
     config: ProcessConfig,
-    clock: Clock,
-    journal: Journal,
     cgroups: Cgroups,
     children: Arc<Children>,
     spawner: Spawner,
-    gate: Arc<Gate>,
-    // Found out at the start.
-    features: OnceLock<BTreeSet<Feature>>,
-    lost: OnceLock<Vec<LostIsolation>>,
-    rounds_per_second: OnceLock<f64>,
-    table: Mutex<Table>,
-    snapshots_made: AtomicU64,
-    under_way: watch::Sender<usize>,
-    closing: AtomicBool,
-    // Held while the end is under way, so that whoever comes second waits for it.
-    ended: Mutex<bool>,
+    // Found out at the start, and the same from then on.
+    features: Mutex<BTreeSet<Feature>>,
+    lost: Mutex<Vec<LostIsolation>>,
 }
 
-/// The embedded runtime. Cheap to clone; when the last clone goes without a drain, whatever lives is
-/// killed and removed.
-#[derive(Clone, Debug)]
-pub struct ProcessRuntime(Arc<Inner>);
+/// The embedded runtime.
+pub type ProcessRuntime = Managed<Process>;
 
-/// An operation that makes or removes something, counted until it is over.
-struct UnderWay(Arc<Inner>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.under_way.send_modify(|count| *count -= 1);
-    }
-}
-
-impl ProcessRuntime {
+impl Managed<Process> {
     /// Begins a run: journal, control groups, calibration, and a first sandbox to find out which
     /// isolation this machine allows.
     ///
@@ -108,279 +54,111 @@ impl ProcessRuntime {
         cgroups.make();
         let children = Arc::new(Children::default());
         let spawner = Spawner::start(Arc::clone(&children)).map_err(no_thread)?;
-        let inner = Inner {
-            config,
-            clock,
-            journal,
-            cgroups,
-            children,
-            spawner,
-            gate: Arc::default(),
-            features: OnceLock::new(),
-            lost: OnceLock::new(),
-            rounds_per_second: OnceLock::new(),
-            table: Mutex::default(),
-            snapshots_made: AtomicU64::new(0),
-            under_way: watch::Sender::new(0),
-            closing: AtomicBool::new(false),
-            ended: Mutex::new(false),
-        };
-        let runtime = ProcessRuntime(Arc::new(inner));
-        runtime.0.calibrate().await?;
-        runtime.0.negotiate().await?;
+        let common = config.common();
+        let (features, lost) = (Mutex::default(), Mutex::default());
+        let tier = Process { config, cgroups, children, spawner, features, lost };
+        let runtime = Managed::over(tier, common, clock, journal).await?;
+        runtime.negotiate().await?;
         Ok(runtime)
     }
 
-    /// What marks everything of this run.
-    pub fn tag(&self) -> &RunTag {
-        self.0.journal.tag()
-    }
-
-    /// Rounds of the guest's hash loop that make a reference-core second.
-    pub fn rounds_per_second(&self) -> f64 {
-        *self.0.rounds_per_second.get().expect("measured at the start")
-    }
-
     /// What every sandbox is isolated by.
-    pub fn isolation(&self) -> &BTreeSet<Feature> {
-        self.0.features.get().expect("found out at the start")
+    pub fn isolation(&self) -> BTreeSet<Feature> {
+        self.tier().features()
     }
 
     /// The pid, on the host, of a sandbox's launcher; the guest is its only child.
     pub fn launcher_of(&self, sandbox: SandboxId) -> Option<i32> {
-        self.0.running(sandbox).ok().map(|sandbox| sandbox.process.pid)
+        self.live(sandbox).map(|sandbox| sandbox.body.pid)
     }
+}
 
-    /// See [`AnyRuntime::create`](super::AnyRuntime::create).
-    ///
-    /// # Errors
-    /// If the name is taken, the runtime is closing, or the machine does not play along.
-    pub async fn create(&self, spec: CreateSpec) -> Result<Created, RuntimeError> {
-        let run = |inner: Arc<Inner>| async move { inner.create(spec).await };
-        self.to_the_end(run).await
+impl Process {
+    fn features(&self) -> BTreeSet<Feature> {
+        self.features.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
 
-    /// See [`AnyRuntime::exec`](super::AnyRuntime::exec).
-    ///
-    /// # Errors
-    /// If there is no such sandbox, it died, or the work does not fit its limits.
-    pub async fn exec(&self, sandbox: SandboxId, work: Work) -> Result<WorkReport, RuntimeError> {
-        self.0.exec(sandbox, work).await
-    }
+impl Tier for Process {
+    type Body = ProcessId;
+    type Stored = PathBuf;
 
-    /// See [`AnyRuntime::snapshot`](super::AnyRuntime::snapshot).
-    ///
-    /// # Errors
-    /// If there is no such sandbox, or packing fails; the sandbox is then destroyed.
-    pub async fn snapshot(&self, sandbox: SandboxId) -> Result<SnapshotInfo, RuntimeError> {
-        let run = |inner: Arc<Inner>| async move { inner.snapshot(sandbox).await };
-        self.to_the_end(run).await
-    }
-
-    /// See [`AnyRuntime::restore`](super::AnyRuntime::restore).
-    ///
-    /// # Errors
-    /// If there is no such snapshot, or what came back is not what was stored.
-    pub async fn restore(
-        &self,
-        sandbox: SandboxId,
-        snapshot: SnapshotId,
-    ) -> Result<Created, RuntimeError> {
-        let run = move |inner: Arc<Inner>| async move { inner.restore(sandbox, snapshot).await };
-        self.to_the_end(run).await
-    }
-
-    /// See [`AnyRuntime::destroy`](super::AnyRuntime::destroy).
-    ///
-    /// # Errors
-    /// If there is no such sandbox, or something could not be removed.
-    pub async fn destroy(&self, sandbox: SandboxId) -> Result<Span, RuntimeError> {
-        let run = move |inner: Arc<Inner>| async move { inner.destroy(sandbox).await };
-        self.to_the_end(run).await
-    }
-
-    /// See [`AnyRuntime::drop_snapshot`](super::AnyRuntime::drop_snapshot).
-    ///
-    /// # Errors
-    /// If there is no such snapshot, or it cannot be removed.
-    pub async fn drop_snapshot(&self, snapshot: SnapshotId) -> Result<(), RuntimeError> {
-        let run = move |inner: Arc<Inner>| async move { inner.drop_snapshot(snapshot).await };
-        self.to_the_end(run).await
-    }
-
-    /// See [`AnyRuntime::abilities`](super::AnyRuntime::abilities).
-    pub fn abilities(&self) -> Abilities {
+    fn abilities(&self) -> Abilities {
         Abilities {
-            name: "process",
+            name: "process".into(),
             real: true,
             snapshot_files: true,
             snapshot_memory: false,
             limits_memory: true,
-            limits_cpu: self.0.cgroups.limits(Controller::Cpu),
+            limits_cpu: self.cgroups.limits(Controller::Cpu),
+            clock_shared: true,
         }
     }
 
-    /// See [`AnyRuntime::lost_isolation`](super::AnyRuntime::lost_isolation).
-    pub fn lost_isolation(&self) -> Vec<LostIsolation> {
-        self.0.lost.get().cloned().unwrap_or_default()
+    fn lost(&self) -> Vec<LostIsolation> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// See [`AnyRuntime::own_overhead`](super::AnyRuntime::own_overhead).
-    ///
-    /// # Errors
-    /// If the sandbox that this needs cannot be made.
-    pub async fn own_overhead(&self) -> Result<Overhead, RuntimeError> {
-        const SAMPLES: usize = 101;
-        let sandbox = SandboxId(u64::MAX);
-        let token = "own-overhead".to_owned();
-        self.create(CreateSpec { sandbox, token, limits: super::Limits::default() }).await?;
-        let mut trips = Vec::with_capacity(SAMPLES);
-        for _ in 0..SAMPLES {
-            let report = self.exec(sandbox, Work::EMPTY).await?;
-            trips.push(report.received.since(report.sent));
-        }
-        self.destroy(sandbox).await?;
-        trips.sort_unstable();
-        Ok(Overhead { exec_round_trip: trips[SAMPLES / 2], samples: SAMPLES })
+    fn guest_paces(&self) -> bool {
+        !self.cgroups.limits(Controller::Cpu)
     }
 
-    /// Runs an operation in a task of its own: if whoever waits for it is cancelled, it still comes
-    /// to its end, and nothing is left half made.
-    async fn to_the_end<T, F, R>(&self, run: F) -> Result<T, RuntimeError>
-    where
-        T: Send + 'static,
-        F: FnOnce(Arc<Inner>) -> R,
-        R: Future<Output = Result<T, RuntimeError>> + Send + 'static,
-    {
-        self.0.under_way.send_modify(|count| *count += 1);
-        let under_way = UnderWay(Arc::clone(&self.0));
-        if self.0.closing.load(Ordering::SeqCst) {
-            return Err(RuntimeError::Closing);
-        }
-        let operation = run(Arc::clone(&self.0));
-        let task = tokio::spawn(async move {
-            let outcome = operation.await;
-            drop(under_way);
-            outcome
-        });
-        match task.await {
-            Ok(outcome) => outcome,
-            Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
-            Err(_) => Err(RuntimeError::Closing),
-        }
+    async fn build(
+        &self,
+        desk: &Desk,
+        slot: u64,
+        order: Order<'_, PathBuf>,
+        stages: &mut Stages,
+    ) -> Result<Built<ProcessId>, RuntimeError> {
+        self.launch(desk, slot, order, stages).await
     }
 
-    /// See [`AnyRuntime::drain`](super::AnyRuntime::drain).
-    pub async fn drain(&self, bound: Span) -> Drained {
-        let began = self.0.clock.now();
-        let left = || bound.saturating_sub(self.0.clock.now().since(began));
-        self.0.closing.store(true, Ordering::SeqCst);
-        let mut under_way = self.0.under_way.subscribe();
-        // What is still under way after the bound is killed below.
-        let _ = tokio::time::timeout(left().into(), under_way.wait_for(|count| *count == 0)).await;
-        let (sandboxes, snapshots) = self.0.take_all();
-        let mut drained = Drained { snapshots, ..Drained::default() };
-        let mut stops = tokio::task::JoinSet::new();
-        for sandbox in sandboxes {
-            let inner = Arc::clone(&self.0);
-            let within = left().min(inner.config.stop_within);
-            stops.spawn(
-                async move { inner.remove(sandbox.slot, Some(&sandbox.link), within).await },
-            );
-        }
-        while let Some(stopped) = stops.join_next().await {
-            match stopped {
-                Ok(Ok(true)) => drained.killed += 1,
-                Ok(Ok(false)) => drained.stopped += 1,
-                Ok(Err(error)) => drained.left.push(error.to_string()),
-                Err(error) => drained.left.push(error.to_string()),
-            }
-        }
-        let inner = Arc::clone(&self.0);
-        match tokio::task::spawn_blocking(move || inner.end_now()).await {
-            Ok(rest) => {
-                drained.killed += rest.killed;
-                // What the gentle way could not remove, the end may have.
-                drained.left = rest.left;
-            }
-            Err(error) => drained.left.push(error.to_string()),
-        }
-        drained
+    async fn save(
+        &self,
+        desk: &Desk,
+        live: &Sandbox<Self>,
+        place: &Path,
+        stages: &mut Stages,
+    ) -> Result<Saved<PathBuf>, RuntimeError> {
+        let began = desk.clock.now();
+        self.stop(desk, live.slot, Some(live), desk.common.stop_within).await?;
+        let stopped = desk.clock.now();
+        stages.push(Stage::Stop, stopped.since(began));
+        let (from, archive) = (desk.directory(live.slot), place.join(ARCHIVE));
+        let to = archive.clone();
+        let packed =
+            desk.blocking("pack a sandbox's files", move || pack::pack(&from, &to)).await?;
+        let packing = desk.clock.now().since(stopped);
+        stages.push(Stage::Pack, packing.saturating_sub(packed.syncing));
+        stages.push(Stage::Sync, packed.syncing);
+        Ok(Saved { stored: archive, bytes: packed.bytes, memory: Bytes(0), memory_raw: None })
     }
 
-    /// See [`AnyRuntime::kill_now`](super::AnyRuntime::kill_now).
-    pub fn kill_now(&self) -> Drained {
-        let (_, snapshots) = self.0.take_all();
-        Drained { snapshots, ..self.0.end_now() }
+    async fn stop(
+        &self,
+        _: &Desk,
+        slot: u64,
+        live: Option<&Sandbox<Self>>,
+        within: Span,
+    ) -> Result<bool, RuntimeError> {
+        self.children.stop(slot, live.map(|live| &live.link), within).await.map_err(no_process)
+    }
+
+    async fn clear(&self, desk: &Desk, slot: u64) -> Result<(), RuntimeError> {
+        let cgroups = self.cgroups.clone();
+        desk.blocking("remove a sandbox's control groups", move || cgroups.remove(slot)).await
+    }
+
+    fn kill_all(&self) -> (u64, Vec<String>) {
+        self.children.kill_all(KILL_WITHIN)
+    }
+
+    fn clear_all(&self, _: &Desk) -> Vec<String> {
+        self.cgroups.remove_all()
     }
 }
 
-impl Inner {
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn running(&self, sandbox: SandboxId) -> Result<Arc<Sandbox>, RuntimeError> {
-        match self.table().sandboxes.get(&sandbox) {
-            Some(Place::Running(running)) => Ok(Arc::clone(running)),
-            _ => Err(RuntimeError::UnknownSandbox(sandbox)),
-        }
-    }
-
-    /// Takes a running sandbox out of the table, so that nobody else finds it.
-    fn take(&self, sandbox: SandboxId) -> Result<Arc<Sandbox>, RuntimeError> {
-        let mut table = self.table();
-        match table.sandboxes.remove(&sandbox) {
-            Some(Place::Running(running)) => Ok(running),
-            Some(Place::Taken) => {
-                table.sandboxes.insert(sandbox, Place::Taken);
-                Err(RuntimeError::UnknownSandbox(sandbox))
-            }
-            None => Err(RuntimeError::UnknownSandbox(sandbox)),
-        }
-    }
-
-    fn take_all(&self) -> (Vec<Arc<Sandbox>>, u64) {
-        let mut table = self.table();
-        let snapshots = std::mem::take(&mut table.snapshots).len() as u64;
-        let places = std::mem::take(&mut table.sandboxes).into_values();
-        let running = places.filter_map(|place| match place {
-            Place::Running(sandbox) => Some(sandbox),
-            Place::Taken => None,
-        });
-        (running.collect(), snapshots)
-    }
-
-    /// Kills whatever runs and removes whatever is there. Blocks, needs no tokio runtime, and the
-    /// second time does nothing but wait for the first.
-    fn end_now(&self) -> Drained {
-        self.closing.store(true, Ordering::SeqCst);
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::replace(&mut *ended, true) {
-            return Drained::default();
-        }
-        let (killed, mut left) = self.children.kill_all(KILL_WITHIN);
-        if !self.gate.shut(FILES_WITHIN) {
-            left.push("file work on a sandbox does not end".into());
-        }
-        left.extend(self.cgroups.remove_all());
-        if left.is_empty()
-            && let Err(error) = self.journal.end()
-        {
-            left.push(error.to_string());
-        }
-        // If something is left the journal is too, so that it is known whose it is.
-        Drained { killed, left, ..Drained::default() }
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.end_now();
-    }
-}
-
-fn no_thread(source: io::Error) -> RuntimeError {
+pub(super) fn no_thread(source: io::Error) -> RuntimeError {
     let mend = "raise the limit of processes (`ulimit -u`)";
     RuntimeError::Environment { what: "start a thread".into(), source, mend }
 }

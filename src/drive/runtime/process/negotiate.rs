@@ -1,34 +1,23 @@
 //! What this machine allows, found out by building a sandbox.
 
 use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
+use std::sync::PoisonError;
 
-use super::build::{BringUp, Source};
-use super::{Inner, LostIsolation, RuntimeError};
+use super::{LostIsolation, Managed, Process, RuntimeError};
 use crate::drive::guest::protocol::Feature;
-use crate::drive::runtime::{Limits, SandboxId};
+use crate::drive::runtime::{CreateSpec, Limits, SandboxId};
 
 /// Stands for the sandbox that finds out; no other has this name.
 const FIRST: SandboxId = SandboxId(u64::MAX);
 
-impl Inner {
-    /// Finds out how many rounds make a reference-core second, by the very program that will do the
-    /// work, before anything else runs.
-    pub(super) async fn calibrate(&self) -> Result<(), RuntimeError> {
-        let rounds = match self.config.rounds_per_second {
-            Some(rounds) => rounds,
-            None => measure(&self.config.launcher).await?,
-        };
-        self.rounds_per_second.set(rounds).expect("calibrated once");
-        Ok(())
-    }
-
+impl Managed<Process> {
     /// Builds a sandbox with all isolation; takes away what fails, with what needs it, and tries
     /// again. The reason of each loss is kept.
     pub(super) async fn negotiate(&self) -> Result<(), RuntimeError> {
         let mut features = BTreeSet::from(Feature::ALL);
         let mut lost = Vec::new();
-        for feature in &self.config.without {
+        let tier = self.tier();
+        for feature in &tier.config.without {
             give_up(*feature, "switched off", &mut features, &mut lost);
         }
         loop {
@@ -37,16 +26,15 @@ impl Inner {
                 Some((feature, why)) => give_up(feature, &why, &mut features, &mut lost),
             }
         }
-        lost.extend(self.cgroups.lost().iter().cloned());
-        if !self.config.cgroups {
+        lost.extend(tier.cgroups.lost().iter().cloned());
+        if !tier.config.cgroups {
             lost.push(LostIsolation {
                 what: "limits by control groups".into(),
                 why: "switched off".into(),
                 mend: "leave them on".into(),
             });
         }
-        self.features.set(features).expect("found out once");
-        self.lost.set(lost).expect("found out once");
+        *tier.lost.lock().unwrap_or_else(PoisonError::into_inner) = lost;
         Ok(())
     }
 
@@ -55,41 +43,20 @@ impl Inner {
         &self,
         features: &BTreeSet<Feature>,
     ) -> Result<Option<(Feature, String)>, RuntimeError> {
-        let order = BringUp {
-            sandbox: FIRST,
-            limits: Limits::default(),
-            source: Source::Token("first"),
-            features,
-        };
-        match self.bring_up(order).await {
-            Ok((_, sandbox)) => {
-                self.remove(sandbox.slot, Some(&sandbox.link), self.config.stop_within).await?;
-                Ok(None)
+        let all = features.clone();
+        *self.tier().features.lock().unwrap_or_else(PoisonError::into_inner) = all;
+        let limits = Limits::default();
+        let spec = CreateSpec { sandbox: FIRST, token: "first".into(), limits };
+        match self.try_out(spec).await {
+            Ok(()) => Ok(None),
+            Err(RuntimeError::Launch { feature: Some(feature), sandbox, step, reason })
+                if features.contains(&feature) =>
+            {
+                let error = RuntimeError::Launch { feature: Some(feature), sandbox, step, reason };
+                Ok(Some((feature, error.to_string())))
             }
-            Err(failed) => match failed.feature {
-                Some(feature) if features.contains(&feature) => {
-                    Ok(Some((feature, failed.error.to_string())))
-                }
-                _ => Err(failed.error),
-            },
+            Err(error) => Err(error),
         }
-    }
-}
-
-async fn measure(launcher: &std::path::Path) -> Result<f64, RuntimeError> {
-    let failed = |source| RuntimeError::Environment {
-        what: format!("run {} to calibrate the core", launcher.display()),
-        source,
-        mend: "check that the file is there and may be executed",
-    };
-    let mut command = Command::new(launcher);
-    command.args(["guest", "calibrate"]).stdin(Stdio::null()).stderr(Stdio::null());
-    let run = tokio::task::spawn_blocking(move || command.output());
-    let output = run.await.map_err(|error| failed(error.into()))?.map_err(failed)?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    match text.trim().parse() {
-        Ok(rounds) if rounds > 0.0 => Ok(rounds),
-        _ => Err(failed(std::io::Error::other(format!("it said `{}`", text.trim())))),
     }
 }
 

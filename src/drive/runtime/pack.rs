@@ -8,11 +8,13 @@ use crate::drive::clock::monotonic_nanos;
 use crate::units::{Bytes, Span};
 
 /// zstd's own default: the best ratio that still is fast.
-const LEVEL: i32 = zstd::DEFAULT_COMPRESSION_LEVEL;
+pub const LEVEL: i32 = zstd::DEFAULT_COMPRESSION_LEVEL;
 
 /// Name of the directory with the files, in the sandbox's directory and in the archive.
 pub const FILES: &str = "files";
-/// Name of the identity token's file, in the same places.
+/// Name of the archive in a snapshot's directory.
+pub const ARCHIVE: &str = "files.tar.zst";
+/// Name of the identity token's file, in the same places as the files.
 pub const IDENTITY: &str = "identity";
 
 /// What packing gave.

@@ -22,6 +22,12 @@ pub const GUEST_MEMORY: Bytes = Bytes(32 << 20);
 /// Length of the period over which CPU time is limited, in microseconds.
 const CPU_PERIOD_US: u64 = 100_000;
 
+/// The group of a run in which container runtimes themselves run.
+const LAUNCH: &str = "launch";
+
+/// Where the unified hierarchy is mounted, by convention; container runtimes look nowhere else.
+const UNIFIED: &str = "/sys/fs/cgroup";
+
 /// How long to wait until the kernel sees that a group is empty.
 const EMPTY_WITHIN: Duration = Duration::from_secs(5);
 
@@ -82,7 +88,10 @@ struct Group {
 /// The control groups of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Cgroups {
+    tag: String,
     groups: Vec<Group>,
+    /// The run's groups in hierarchies where plimsoll makes none and a container runtime does.
+    elsewhere: Vec<PathBuf>,
     lost: Vec<LostIsolation>,
 }
 
@@ -91,7 +100,7 @@ impl Cgroups {
     pub fn plan(tag: &str) -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let found = homes(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
-        let mut plan = Cgroups::default();
+        let mut plan = Cgroups { tag: tag.to_owned(), ..Cgroups::default() };
         for controller in Controller::ALL {
             match home_of(controller, &found) {
                 Ok((home, version)) => plan.want(home.join(group_name(tag)), version, controller),
@@ -99,6 +108,58 @@ impl Cgroups {
             }
         }
         plan
+    }
+
+    /// As [`plan`](Self::plan), for a container runtime that makes the sandboxes' groups itself, in
+    /// every hierarchy there is.
+    pub fn plan_for_runtime(tag: &str) -> Self {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let found = homes(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
+        let mut plan = Cgroups::plan(tag);
+        let every = found.iter().map(|home| home.own().join(group_name(tag)));
+        plan.elsewhere =
+            every.filter(|path| !plan.groups.iter().any(|group| group.path == *path)).collect();
+        plan
+    }
+
+    /// Makes the group in which the container runtime itself runs, without limits, and returns the
+    /// files through which it joins.
+    ///
+    /// # Errors
+    /// If one cannot be made.
+    pub fn make_launch(&self) -> io::Result<Vec<PathBuf>> {
+        let mut joins = Vec::with_capacity(self.groups.len());
+        for group in &self.groups {
+            let path = group.path.join(LAUNCH);
+            fs::create_dir(&path)?;
+            joins.push(path.join("cgroup.procs"));
+        }
+        Ok(joins)
+    }
+
+    /// Where a container runtime that runs in the launch group is to make a sandbox's group.
+    ///
+    /// On version 1 the path is relative: below the runtime's own group, whichever that is in each
+    /// hierarchy. On version 2 a group with processes cannot have children with limits, so it stands
+    /// beside the launch group.
+    pub fn runtime_path(&self, slot: u64) -> String {
+        let name = group_name(&self.tag);
+        let unified = self.groups.iter().find(|group| group.version == Version::Two);
+        match unified.and_then(|group| group.path.strip_prefix(UNIFIED).ok()) {
+            Some(path) => format!("/{}/{slot}", path.display()),
+            None => format!("{name}/{slot}"),
+        }
+    }
+
+    /// The groups that a container runtime made for a sandbox, as plimsoll sees them.
+    fn made_by_runtime(&self, slot: u64) -> Vec<PathBuf> {
+        let (name, slot) = (group_name(&self.tag), slot.to_string());
+        let below = |group: &Group| match group.version {
+            Version::One => group.path.join(LAUNCH).join(&name).join(&slot),
+            Version::Two => group.path.join(&slot),
+        };
+        let ours = self.groups.iter().map(below);
+        ours.chain(self.elsewhere.iter().map(|path| path.join(&slot))).collect()
     }
 
     fn want(&mut self, path: PathBuf, version: Version, controller: Controller) {
@@ -110,7 +171,8 @@ impl Cgroups {
 
     /// The run's groups, to be written down before they are made.
     pub fn paths(&self) -> Vec<PathBuf> {
-        self.groups.iter().map(|group| group.path.clone()).collect()
+        let ours = self.groups.iter().map(|group| group.path.clone());
+        ours.chain(self.elsewhere.iter().cloned()).collect()
     }
 
     /// Makes the run's groups. Those that cannot be made are lost, with the reason.
@@ -170,18 +232,18 @@ impl Cgroups {
     /// # Errors
     /// If one still has processes after a while.
     pub fn remove(&self, slot: u64) -> io::Result<()> {
-        self.groups
-            .iter()
-            .try_for_each(|group| remove_empty(&group.path.join(slot.to_string())).map(drop))
+        let own = self.groups.iter().map(|group| group.path.join(slot.to_string()));
+        let runtimes = self.made_by_runtime(slot);
+        own.chain(runtimes).try_for_each(|path| remove_empty(&path).map(drop))
     }
 
     /// Removes the run's groups with all that is in them. Returns what could not be removed.
     pub fn remove_all(&self) -> Vec<String> {
-        let failed = |group: &Group| {
-            let error = remove_run_group(&group.path).err()?;
-            Some(format!("control group {}: {error}", group.path.display()))
+        let failed = |path: PathBuf| {
+            let error = remove_run_group(&path).err()?;
+            Some(format!("control group {}: {error}", path.display()))
         };
-        self.groups.iter().filter_map(failed).collect()
+        self.paths().into_iter().filter_map(failed).collect()
     }
 }
 
@@ -194,7 +256,22 @@ pub fn belongs_to(path: &Path, tag: &str) -> bool {
     path.file_name().is_some_and(|name| *name == *group_name(tag))
 }
 
-/// Removes a run's group, its sandboxes' groups and whatever still runs in them. Returns how many
+/// Kills whatever runs in a run's group and below it: what no journal names, such as a container
+/// runtime that was killed in the middle of a start. Returns how many processes there were.
+///
+/// # Errors
+/// If one does not end.
+pub fn kill_run_group(path: &Path) -> io::Result<u64> {
+    let mut killed = kill_members(path)?;
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            killed += kill_run_group(&entry.path())?;
+        }
+    }
+    Ok(killed)
+}
+
+/// Removes a run's group, all groups below it and whatever still runs in them. Returns how many
 /// groups there were.
 ///
 /// # Errors
@@ -208,24 +285,25 @@ pub fn remove_run_group(path: &Path) -> io::Result<u64> {
     for entry in entries {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            kill_members(&entry.path())?;
-            removed += u64::from(remove_empty(&entry.path())?);
+            removed += remove_run_group(&entry.path())?;
         }
     }
+    kill_members(path)?;
     Ok(removed + u64::from(remove_empty(path)?))
 }
 
-fn kill_members(group: &Path) -> io::Result<()> {
+fn kill_members(group: &Path) -> io::Result<u64> {
     let members = match fs::read_to_string(group.join("cgroup.procs")) {
         // Its sandbox is being removed by somebody else just now.
-        Err(error) if is_gone(&error) => return Ok(()),
+        Err(error) if is_gone(&error) => return Ok(0),
         outcome => outcome?,
     };
     let pids = members.lines().filter_map(|line| line.parse().ok());
+    let mut killed = 0;
     for process in pids.filter_map(ProcessId::of) {
-        crate::drive::journal::kill(process, EMPTY_WITHIN)?;
+        killed += u64::from(crate::drive::journal::kill(process, EMPTY_WITHIN)?);
     }
-    Ok(())
+    Ok(killed)
 }
 
 /// A group that is removed while one of its files is open reads as "no such device".

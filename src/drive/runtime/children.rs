@@ -1,4 +1,4 @@
-//! Starting, signalling and reaping launchers.
+//! Starting, signalling and reaping the processes that the driver starts: launchers and tenders.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,9 +11,13 @@ use rustc_hash::FxHashMap;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tokio::sync::oneshot;
 
+use super::link::Link;
 use crate::drive::journal::{ProcessId, wait_for_end};
 use crate::drive::watched;
 use crate::units::Span;
+
+/// How long a launcher may take to end once it is signalled.
+pub const KILL_WITHIN: Duration = Duration::from_secs(2);
 
 /// The launchers that run or wait to be reaped, by slot.
 ///
@@ -80,6 +84,27 @@ impl Children {
             return Ok(self.reap(slot)?.is_some());
         }
         Ok(self.reap(slot)?.is_some())
+    }
+
+    /// Ends a guest: asks it over the link, waits, signals its launcher, which kills the guest and
+    /// reaps it before it ends itself. True if it had to be killed.
+    ///
+    /// # Errors
+    /// If even a killed launcher does not end.
+    pub async fn stop(&self, slot: u64, link: Option<&Link>, within: Span) -> io::Result<bool> {
+        if let Some(link) = link {
+            link.close().await;
+            if self.ended(slot, within).await? {
+                return Ok(false);
+            }
+        }
+        for signal in [Signal::TERM, Signal::KILL] {
+            self.signal(slot, signal);
+            if self.ended(slot, KILL_WITHIN.into()).await? {
+                return Ok(true);
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, "a killed launcher does not end"))
     }
 
     /// Kills and reaps all, without a tokio runtime, and lets no new ones start. Returns how many

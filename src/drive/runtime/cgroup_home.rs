@@ -64,6 +64,13 @@ fn mount_of(mounts: &str, version: Version, controller: &str) -> Option<(PathBuf
     })
 }
 
+impl Home {
+    /// The driver's own group in this hierarchy.
+    pub fn own(&self) -> &Path {
+        &self.own
+    }
+}
+
 /// Below which group a controller's limits can be set, or why nowhere.
 pub fn home_of(controller: Controller, homes: &[Home]) -> Result<(PathBuf, Version), String> {
     let writable = |path: &Path| access(path, Access::WRITE_OK | Access::EXEC_OK).is_ok();

@@ -59,10 +59,20 @@ impl Link {
         let (reader, writer) = stream.into_split();
         let mut lines = BufReader::new(reader).lines();
         let first = hear(&mut lines).await?;
+        Ok((first, Link::over(lines, writer)))
+    }
+
+    /// Opens the link to a guest that has said its first message in an earlier life.
+    pub fn resume(stream: UnixStream) -> Link {
+        let (reader, writer) = stream.into_split();
+        Link::over(BufReader::new(reader).lines(), writer)
+    }
+
+    fn over(lines: Lines<BufReader<OwnedReadHalf>>, writer: OwnedWriteHalf) -> Link {
         let pending = Arc::new(Mutex::new(Pending::default()));
         let reader = tokio::spawn(route(lines, Arc::clone(&pending)));
         let next = AtomicU64::new(0);
-        Ok((first, Link { writer: tokio::sync::Mutex::new(writer), pending, next, reader }))
+        Link { writer: tokio::sync::Mutex::new(writer), pending, next, reader }
     }
 
     /// Asks the guest and waits for the answer to that request.
@@ -112,9 +122,10 @@ async fn hear(lines: &mut Lines<BufReader<OwnedReadHalf>>) -> Result<Heard, Link
 async fn route(mut lines: Lines<BufReader<OwnedReadHalf>>, pending: Arc<Mutex<Pending>>) {
     while let Ok((message, heard)) = hear(&mut lines).await {
         let id = match &message {
-            Message::Done { id, .. } | Message::Digest { id, .. } | Message::Refused { id, .. } => {
-                *id
-            }
+            Message::Done { id, .. }
+            | Message::Digest { id, .. }
+            | Message::Hello { id, .. }
+            | Message::Refused { id, .. } => *id,
             Message::Ready { .. } | Message::Failed { .. } => break,
         };
         let asker = lock(&pending).waiting.remove(&id);
