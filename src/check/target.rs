@@ -12,27 +12,34 @@ pub fn target(findings: &mut Findings<'_>, live: &Live) {
         target.runtime,
         RuntimeName::Runc | RuntimeName::Crun | RuntimeName::Runsc | RuntimeName::Oci
     );
+    let engine = target.runtime == RuntimeName::Docker;
+    let boots = target.runtime == RuntimeName::Microvm;
     if target.runtime == RuntimeName::Oci && target.program.is_none() {
         let message = "`runtime` is `oci`, and no `program` says which";
         let found = findings.at.error("target-without-program", &runtime, message);
         findings.push(found.help("add `program: youki`, or a path to it"));
     }
-    if contains {
-        if target.keep == Some(TargetKeep::Memory) && target.runtime != RuntimeName::Runsc {
-            let why = "of the container runtimes only `runsc` can keep memory";
-            findings.no_effect(&at("keep"), &runtime, why, "remove it, or choose `runsc`");
-        }
-        return;
+    let plain = contains && target.runtime != RuntimeName::Runsc;
+    if plain && target.keep == Some(TargetKeep::Memory) {
+        let why = "of the container runtimes only `runsc` can keep memory";
+        findings.no_effect(&at("keep"), &runtime, why, "remove it, or choose `runsc` or `microvm`");
     }
-    let why = "it is for container runtimes";
-    let help = "remove it, or choose `runc`, `crun`, `runsc` or `oci`";
+    let container = ("container runtimes", "choose `runc`, `crun`, `runsc` or `oci`");
+    let either = ("container runtimes and virtual machines", "choose `runc`, `runsc` or `microvm`");
+    let network = ("containers", "choose `runc`, `crun`, `runsc`, `oci` or `docker`");
+    let machine = ("virtual machines", "choose `microvm`");
     let said = [
-        ("program", target.program.is_some()),
-        ("flags", target.flags.is_some()),
-        ("network", target.network.is_some()),
-        ("keep", target.keep.is_some()),
+        ("program", target.program.is_some(), contains || boots, either),
+        ("flags", target.flags.is_some(), contains, container),
+        ("kernel", target.kernel.is_some(), boots, machine),
+        ("socket", target.socket.is_some(), engine, ("container engines", "choose `docker`")),
+        ("network", target.network.is_some(), contains || engine, network),
+        ("keep", target.keep.is_some(), contains || boots, either),
     ];
-    for (key, _) in said.iter().filter(|(_, is_said)| *is_said) {
-        findings.no_effect(&at(key), &runtime, why, help);
+    for (key, is_said, has_it, (whose, choose)) in said {
+        if is_said && !has_it {
+            let (why, help) = (format!("it is for {whose}"), format!("remove it, or {choose}"));
+            findings.no_effect(&at(key), &runtime, &why, &help);
+        }
     }
 }

@@ -39,6 +39,8 @@ fn table(report: &CleanReport) -> Table {
         number_head("snapshots"),
         number_head("control groups"),
         number_head("mounts"),
+        number_head("containers"),
+        number_head("images"),
     ];
     let mut table = Table::new("Left by killed runs", heads);
     for run in &report.removed {
@@ -49,6 +51,8 @@ fn table(report: &CleanReport) -> Table {
             run.snapshots.to_string().into(),
             run.cgroups.to_string().into(),
             run.mounts.to_string().into(),
+            run.containers.to_string().into(),
+            run.images.to_string().into(),
         ]);
     }
     if report.removed.is_empty() {

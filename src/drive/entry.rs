@@ -5,9 +5,14 @@ use std::sync::Arc;
 
 use super::clock::Clock;
 use super::dispatch::{DriveError, LiveOutcome, drive};
+use super::runtime::docker::DockerConfig;
+use super::runtime::microvm::MicrovmConfig;
 use super::runtime::oci::{Keep, OciConfig};
 use super::runtime::process::ProcessConfig;
-use super::runtime::{AnyRuntime, InstantRuntime, OciRuntime, ProcessRuntime, RuntimeError};
+use super::runtime::{
+    AnyRuntime, DockerRuntime, InstantRuntime, MicrovmRuntime, OciRuntime, ProcessRuntime,
+    RuntimeError,
+};
 use super::shutdown::Shutdown;
 use crate::conduct::Setup;
 use crate::scenario::types::{Live, RuntimeName, Target, TargetKeep, TargetNetwork};
@@ -19,6 +24,10 @@ pub enum Backend {
     Process(Box<ProcessConfig>),
     /// Containers.
     Oci(Box<OciConfig>),
+    /// Virtual machines.
+    Microvm(Box<MicrovmConfig>),
+    /// Containers of an engine.
+    Docker(Box<DockerConfig>),
     /// Nothing real.
     Instant,
 }
@@ -37,6 +46,13 @@ impl Backend {
             RuntimeName::Crun => containers("crun"),
             RuntimeName::Runsc => containers("runsc"),
             RuntimeName::Oci => containers(target.program.as_deref().unwrap_or("runc")),
+            RuntimeName::Microvm => Ok(Backend::Microvm(Box::new(microvm(target)?))),
+            RuntimeName::Docker => {
+                let socket = target.socket.as_ref().map(Into::into);
+                let network = target.network == Some(TargetNetwork::Host);
+                let config = DockerConfig { socket, network, ..DockerConfig::here()? };
+                Ok(Backend::Docker(Box::new(config)))
+            }
             RuntimeName::Instant => Ok(Backend::Instant),
         }
     }
@@ -52,6 +68,12 @@ impl Backend {
                 AnyRuntime::Process(ProcessRuntime::start(*config, clock).await?)
             }
             Backend::Oci(config) => AnyRuntime::Oci(OciRuntime::start(*config, clock).await?),
+            Backend::Microvm(config) => {
+                AnyRuntime::Microvm(MicrovmRuntime::start(*config, clock).await?)
+            }
+            Backend::Docker(config) => {
+                AnyRuntime::Docker(DockerRuntime::start(*config, clock).await?)
+            }
             Backend::Instant => AnyRuntime::Instant(InstantRuntime::at_once(clock)),
         })
     }
@@ -66,6 +88,19 @@ fn oci(target: &Target, name: &str) -> Result<OciConfig, RuntimeError> {
         config.flags.clone_from(flags);
     }
     config.network = target.network == Some(TargetNetwork::Host);
+    if target.keep == Some(TargetKeep::Files) {
+        config.keep = Keep::Files;
+    }
+    Ok(config)
+}
+
+/// Virtual machines as a scenario sets them up.
+fn microvm(target: &Target) -> Result<MicrovmConfig, RuntimeError> {
+    let mut config = MicrovmConfig::here()?;
+    if let Some(program) = &target.program {
+        config.program = program.into();
+    }
+    config.kernel = target.kernel.as_ref().map(Into::into);
     if target.keep == Some(TargetKeep::Files) {
         config.keep = Keep::Files;
     }

@@ -5,9 +5,12 @@ use std::process::{Command, Stdio};
 
 use super::{Finding, Status, rounded};
 use crate::drive::clock::Clock;
+use crate::drive::runtime::docker::{DockerConfig, find_socket, version_at};
+use crate::drive::runtime::microvm::{MicrovmConfig, find_kernel, kernels_directory};
 use crate::drive::runtime::oci::{OciConfig, find};
 use crate::drive::runtime::{
-    AnyRuntime, Common, CreateSpec, Limits, OciRuntime, RuntimeError, SandboxId,
+    AnyRuntime, Common, CreateSpec, DockerRuntime, Limits, MicrovmRuntime, OciRuntime,
+    RuntimeError, SandboxId,
 };
 use crate::units::Span;
 
@@ -36,7 +39,50 @@ pub(super) async fn examine(common: &Common) -> Vec<Finding> {
         let started = OciRuntime::start(config, Clock::start()).await;
         findings.push(tried(title, &about, started.map(AnyRuntime::Oci)).await);
     }
+    findings.push(machines(common).await);
+    findings.push(engine(common).await);
     findings
+}
+
+async fn engine(common: &Common) -> Finding {
+    let title = "containers of an engine".to_owned();
+    let Some(socket) = find_socket(None) else {
+        let mend = "root: apt-get install podman, then `podman system service --time=0 \
+                    unix:///run/podman/podman.sock`; or Docker";
+        return Finding::not(Status::Absent, title, "no engine's socket in the usual places", mend);
+    };
+    let about = match version_at(&socket) {
+        Ok(version) => format!("{version} at {}", socket.display()),
+        Err(error) => {
+            let seen = format!("{}: {error}", socket.display());
+            return Finding::not(Status::Absent, title, seen, "start the engine");
+        }
+    };
+    let started = DockerRuntime::start(DockerConfig::with(common.clone()), Clock::start()).await;
+    tried(title, &about, started.map(AnyRuntime::Docker)).await
+}
+
+async fn machines(common: &Common) -> Finding {
+    let title = "virtual machines by QEMU".to_owned();
+    let config = MicrovmConfig::with(common.clone());
+    let Some(program) = find(&config.program) else {
+        let seen = format!("no `{}` on the path", config.program.display());
+        return Finding::not(Status::Absent, title, seen, "root: apt-get install qemu-system-x86");
+    };
+    let about = about(&program, &["--version"]);
+    let Some(kernel) = find_kernel(None) else {
+        let place = kernels_directory().unwrap_or_else(|| "$PLIMSOLL_KERNELS".into());
+        let seen = format!("{about}; no kernel in {} nor in /boot", place.display());
+        let mend = format!(
+            "unpack Debian's kernel for the cloud, without installing it: `apt-get download` the \
+             package that linux-image-cloud-amd64 depends on, then `dpkg-deb -x` it into {}",
+            place.display()
+        );
+        return Finding::not(Status::Absent, title, seen, mend);
+    };
+    let about = format!("{about}; kernel {}", kernel.image.display());
+    let started = MicrovmRuntime::start(config, Clock::start()).await;
+    tried(title, &about, started.map(AnyRuntime::Microvm)).await
 }
 
 /// Makes a sandbox, if the runtime started, and removes everything.

@@ -165,6 +165,7 @@ fn become_guest(
         launched_ns,
         isolated_ns: monotonic_nanos(),
         with_parent: true,
+        limits: None,
     };
     let inside = serde_json::to_string(&inside).expect("paths that came as JSON go as JSON");
     let mut command =

@@ -12,6 +12,7 @@
 //! takes the launcher's place: it runs that program, adopts what it leaves running, and reaps it.
 
 mod files;
+mod init;
 mod launcher;
 pub mod protocol;
 mod root;
@@ -24,6 +25,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use files::{digest_bytes, digest_tree};
+pub use init::MODULES;
 
 /// Exit code of a launcher or guest that was called in a way it does not understand.
 const USAGE: u8 = 2;
@@ -33,6 +35,7 @@ const USAGE: u8 = 2;
 /// - `launch TAG SLOT BOOT`: build a sandbox and run a guest in it,
 /// - `inside TAG SLOT INSIDE`: be the guest,
 /// - `tend TAG SLOT TEND`: run another program that makes a sandbox, and look after that,
+/// - `init`: be the guest, as the first process of a virtual machine,
 /// - `needs`: print the loader and the libraries that this program was loaded from,
 /// - `calibrate`: print how many rounds of the hash loop this core does per second.
 ///
@@ -55,6 +58,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(tend) => tend::tend(&tend),
             Err(error) => usage(&error.to_string()),
         },
+        ["init"] => init::init(),
         ["needs"] => match needed_files() {
             Ok(files) => {
                 files.iter().for_each(|file| println!("{}", file.display()));
@@ -66,7 +70,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             println!("{}", work::calibrate());
             ExitCode::SUCCESS
         }
-        _ => usage("expected `launch`, `inside`, `tend`, `needs` or `calibrate`"),
+        _ => usage("expected `launch`, `inside`, `init`, `tend`, `needs` or `calibrate`"),
     }
 }
 

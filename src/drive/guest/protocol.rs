@@ -131,10 +131,13 @@ pub struct Inside {
     /// Whether the guest dies with its parent. A container's parent ends as soon as it runs.
     #[serde(default)]
     pub with_parent: bool,
+    /// What the guest limits itself to, where nobody before it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<GuestLimits>,
 }
 
 /// What the driver asks of a guest.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
     /// Do work.
@@ -154,6 +157,17 @@ pub enum Request {
         /// Number of the request.
         id: u64,
     },
+    /// To a machine that is up: whose it is. Answered like [`Request::Hello`].
+    Enter {
+        /// Number of the request.
+        id: u64,
+        /// The identity of a new sandbox; none where the disk has one.
+        token: Option<String>,
+        /// What the guest may use.
+        limits: GuestLimits,
+    },
+    /// End. For a machine, which sees no end of its input. Not answered.
+    End,
 }
 
 /// Work in the guest's terms.
@@ -200,6 +214,13 @@ pub enum Message {
         identity: String,
         /// A random number that is in the guest's memory and nowhere else.
         nonce: String,
+    },
+    /// A machine is up and waits to be told whose it is.
+    Up {
+        /// The guest's first instruction.
+        began_ns: u64,
+        /// Now.
+        up_ns: u64,
     },
     /// Who the guest is.
     Hello {

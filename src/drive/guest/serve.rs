@@ -44,6 +44,9 @@ struct Guest {
 
 fn serve_requests(inside: &Inside, began_ns: u64) -> io::Result<()> {
     let_them_block()?;
+    if let Some(limits) = &inside.limits {
+        super::init::limit(limits)?;
+    }
     let guest = Arc::new(Guest { inside: inside.clone(), nonce: nonce()? });
     say(&Message::Ready {
         launched_ns: inside.launched_ns,
@@ -53,18 +56,18 @@ fn serve_requests(inside: &Inside, began_ns: u64) -> io::Result<()> {
         identity: guest.identity()?,
         nonce: guest.nonce.clone(),
     })?;
-    let mut input = io::stdin().lock();
-    while let Some(line) = next_line(&mut input)? {
-        let began = monotonic_nanos();
-        let request: Request = serde_json::from_slice(&line)?;
-        let guest = Arc::clone(&guest);
-        // Calls of one step run side by side, each in a thread of its own.
-        let body = move || answer(request, began, &guest);
-        if let Err(error) = thread::Builder::new().stack_size(STACK_BYTES).spawn(body) {
-            say(&refused(id_of(request), false, &format!("no thread for the call: {error}")))?;
-        }
-    }
-    Ok(())
+    guest.serve()
+}
+
+/// Serves in a machine, once it is known whose it is.
+///
+/// # Errors
+/// If the driver cannot be understood, or is not to be heard.
+pub fn serve_machine(inside: &Inside, asked: u64) -> io::Result<()> {
+    let guest = Arc::new(Guest { inside: inside.clone(), nonce: nonce()? });
+    let (identity, nonce) = (guest.identity()?, guest.nonce.clone());
+    say(&Message::Hello { id: asked, identity, nonce })?;
+    guest.serve()
 }
 
 /// The next line, `None` at the end. Waits also where the descriptor does not: a sandbox that has its
@@ -90,6 +93,23 @@ fn let_them_block() -> io::Result<()> {
 }
 
 impl Guest {
+    /// Answers requests until the driver says no more.
+    fn serve(self: &Arc<Self>) -> io::Result<()> {
+        let mut input = io::stdin().lock();
+        while let Some(line) = next_line(&mut input)? {
+            let began = monotonic_nanos();
+            let request: Request = serde_json::from_slice(&line)?;
+            let Some(id) = id_of(&request) else { return Ok(()) };
+            let guest = Arc::clone(self);
+            // Calls of one step run side by side, each in a thread of its own.
+            let body = move || answer(&request, id, began, &guest);
+            if let Err(error) = thread::Builder::new().stack_size(STACK_BYTES).spawn(body) {
+                say(&refused(id, false, &format!("no thread for the call: {error}")))?;
+            }
+        }
+        Ok(())
+    }
+
     /// SHA-256 of the identity token as the file has it now.
     fn identity(&self) -> io::Result<String> {
         Ok(digest_bytes(&std::fs::read(&self.inside.identity)?))
@@ -103,27 +123,33 @@ fn nonce() -> io::Result<String> {
     Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn id_of(request: Request) -> u64 {
+/// The number of a request that is answered.
+fn id_of(request: &Request) -> Option<u64> {
     match request {
-        Request::Exec { id, .. } | Request::Digest { id } | Request::Hello { id } => id,
+        Request::Exec { id, .. }
+        | Request::Digest { id }
+        | Request::Hello { id }
+        | Request::Enter { id, .. } => Some(*id),
+        Request::End => None,
     }
 }
 
-fn answer(request: Request, began: u64, guest: &Guest) {
+fn answer(request: &Request, id: u64, began: u64, guest: &Guest) {
     let files = &guest.inside.files;
     let message = match request {
-        Request::Exec { id, work } => match perform(&work, began, &fresh_path(files, id)) {
+        Request::Exec { work, .. } => match perform(work, began, &fresh_path(files, id)) {
             Ok(report) => Message::Done { id, report },
             Err(error) => refused(id, matches!(error, WorkError::Memory(_)), &error.to_string()),
         },
-        Request::Digest { id } => match digest_tree(files) {
+        Request::Digest { .. } => match digest_tree(files) {
             Ok((digest, bytes)) => Message::Digest { id, digest, bytes },
             Err(error) => refused(id, false, &error.to_string()),
         },
-        Request::Hello { id } => match guest.identity() {
+        Request::Hello { .. } => match guest.identity() {
             Ok(identity) => Message::Hello { id, identity, nonce: guest.nonce.clone() },
             Err(error) => refused(id, false, &error.to_string()),
         },
+        Request::Enter { .. } | Request::End => refused(id, false, "a guest is entered once"),
     };
     if let Err(error) = say(&message) {
         // Nobody listens any more: the driver is gone and the main thread is about to end.

@@ -11,7 +11,7 @@ use rustix::mount::{UnmountFlags, unmount};
 use super::entry::{self, Entry};
 use super::proc::{ProcessId, ask_to_end, boot_id, kill, processes_of};
 use super::{JournalError, RunDirectory, RunTag, at, remove_run};
-use crate::drive::runtime::cgroup;
+use crate::drive::runtime::{cgroup, docker};
 
 /// How long a killed process may take to end.
 const END_WITHIN: Duration = Duration::from_secs(10);
@@ -45,6 +45,10 @@ pub struct CleanedRun {
     pub cgroups: u64,
     /// Mounts removed.
     pub mounts: u64,
+    /// Containers removed from an engine.
+    pub containers: u64,
+    /// Images removed from an engine.
+    pub images: u64,
 }
 
 /// Removes what runs under this state directory left when they were killed. A run whose journal is
@@ -79,7 +83,8 @@ fn clean_run(state: &Path, tag: RunTag, report: &mut CleanReport) {
     }
     let text = fs::read_to_string(directory.journal()).unwrap_or_default();
     let entries = entry::read(&text);
-    let Some(Entry::Run { tag: written, process, boot, cgroups, .. }) = entries.first() else {
+    let Some(Entry::Run { tag: written, process, boot, cgroups, engine, .. }) = entries.first()
+    else {
         // Killed before its first line, so before it made anything in its directories.
         if count(&directory.path().join(super::SANDBOXES)) + count(&directory.snapshots()) == 0 {
             finish(&directory, CleanedRun { tag: tag.0, ..CleanedRun::default() }, report);
@@ -102,6 +107,9 @@ fn clean_run(state: &Path, tag: RunTag, report: &mut CleanReport) {
     if same_boot {
         all_gone &= kill_processes(&tag, &entries, &mut removed, report);
         all_gone &= remove_cgroups(&tag, cgroups, &mut removed, report);
+    }
+    if let Some(engine) = engine {
+        all_gone &= remove_from_engine(&tag, engine, &mut removed, report);
     }
     all_gone &= remove_mounts(&directory, &mut removed, report);
     if !all_gone {
@@ -176,6 +184,29 @@ fn remove_cgroups(
     all_gone
 }
 
+/// Containers and images that carry the run's label: also those of an earlier boot, for an engine keeps
+/// them.
+fn remove_from_engine(
+    tag: &RunTag,
+    engine: &Path,
+    removed: &mut CleanedRun,
+    report: &mut CleanReport,
+) -> bool {
+    match docker::remove_all_of(engine, tag.as_str()) {
+        Ok((containers, images)) => {
+            (removed.containers, removed.images) = (containers, images);
+            true
+        }
+        Err(error) => {
+            let socket = engine.display();
+            let problem =
+                format!("cannot remove what {tag} made on the engine at {socket}: {error}");
+            report.problems.push(problem);
+            false
+        }
+    }
+}
+
 /// What is mounted below the run's directory was put there by the run.
 fn remove_mounts(
     directory: &RunDirectory,
@@ -237,6 +268,7 @@ mod tests {
             version: String::new(),
             began: String::new(),
             cgroups: vec![PathBuf::from("/sys/fs/cgroup/memory/somebody-elses")],
+            engine: None,
         };
         let mut text = run.line() + &Entry::Intent { from: 0, below: 64 }.line();
         for process in started {

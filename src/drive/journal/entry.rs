@@ -20,6 +20,9 @@ pub enum Entry {
         began: String,
         /// Control groups that the run makes, each named after the tag.
         cgroups: Vec<PathBuf>,
+        /// Socket of the engine on which the run makes containers and images, labelled with the tag.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        engine: Option<PathBuf>,
     },
     /// Sandboxes with these numbers may exist from now on.
     Intent { from: u64, below: u64 },

@@ -187,6 +187,20 @@ impl Journal {
     /// # Errors
     /// If the state directory cannot be written.
     pub fn begin(state: &Path, tag: RunTag, cgroups: &[PathBuf]) -> Result<Self, JournalError> {
+        Journal::begin_on(state, tag, cgroups, None)
+    }
+
+    /// The same for a run on a container engine, which listens at a socket: what it makes there
+    /// carries the tag as a label.
+    ///
+    /// # Errors
+    /// If the state directory cannot be written.
+    pub fn begin_on(
+        state: &Path,
+        tag: RunTag,
+        cgroups: &[PathBuf],
+        engine: Option<&Path>,
+    ) -> Result<Self, JournalError> {
         let directory = RunDirectory::of(state, &tag);
         // Made here and never again: once they are removed, nothing can be added to a run.
         for part in [directory.path().join(SANDBOXES), directory.snapshots()] {
@@ -204,6 +218,7 @@ impl Journal {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             began: jiff::Timestamp::now().to_string(),
             cgroups: cgroups.to_vec(),
+            engine: engine.map(Path::to_owned),
         };
         let first = Entry::Intent { from: 0, below: BLOCK };
         let text = run.line() + &first.line();

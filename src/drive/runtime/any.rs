@@ -1,8 +1,9 @@
 //! Whichever runtime it is.
 
 use super::{
-    Abilities, CreateSpec, Created, Drained, InstantRuntime, LostIsolation, OciRuntime, Overhead,
-    ProcessRuntime, RuntimeError, SandboxId, SnapshotId, SnapshotInfo, Work, WorkReport,
+    Abilities, CreateSpec, Created, DockerRuntime, Drained, InstantRuntime, LostIsolation,
+    MicrovmRuntime, OciRuntime, Overhead, ProcessRuntime, RuntimeError, SandboxId, SnapshotId,
+    SnapshotInfo, Work, WorkReport,
 };
 use crate::units::Span;
 
@@ -13,6 +14,10 @@ pub enum AnyRuntime {
     Process(ProcessRuntime),
     /// Containers by an OCI runtime.
     Oci(OciRuntime),
+    /// Virtual machines by QEMU.
+    Microvm(MicrovmRuntime),
+    /// Containers of an engine.
+    Docker(DockerRuntime),
     /// In-process stand-in with known service times.
     Instant(InstantRuntime),
 }
@@ -23,6 +28,8 @@ macro_rules! each {
         match $self {
             AnyRuntime::Process($runtime) => $call,
             AnyRuntime::Oci($runtime) => $call,
+            AnyRuntime::Microvm($runtime) => $call,
+            AnyRuntime::Docker($runtime) => $call,
             AnyRuntime::Instant($runtime) => $call,
         }
     };

@@ -98,6 +98,12 @@ impl Link {
         answered.await.map_err(|_| LinkError::Gone)
     }
 
+    /// Tells the guest something that is not answered.
+    pub async fn tell(&self, request: &Request) {
+        // A guest that is gone needs to be told nothing.
+        let _ = self.writer.lock().await.write_all(&line(request)).await;
+    }
+
     /// Tells the guest to end: it reads the end of its input.
     pub async fn close(&self) {
         // A socket that is broken already says the same.
@@ -126,7 +132,7 @@ async fn route(mut lines: Lines<BufReader<OwnedReadHalf>>, pending: Arc<Mutex<Pe
             | Message::Digest { id, .. }
             | Message::Hello { id, .. }
             | Message::Refused { id, .. } => *id,
-            Message::Ready { .. } | Message::Failed { .. } => break,
+            Message::Ready { .. } | Message::Up { .. } | Message::Failed { .. } => break,
         };
         let asker = lock(&pending).waiting.remove(&id);
         if let Some(asker) = asker {

@@ -17,12 +17,14 @@ mod blame;
 pub mod cgroup;
 mod cgroup_home;
 mod children;
+pub mod docker;
 mod error;
 mod gate;
 pub mod instant;
 mod layer;
 mod link;
 mod managed;
+pub mod microvm;
 pub mod oci;
 mod pack;
 pub mod process;
@@ -30,9 +32,11 @@ mod tender;
 
 pub use any::AnyRuntime;
 pub(in crate::drive) use blame::tail as stderr_tail;
+pub use docker::DockerRuntime;
 pub use error::RuntimeError;
 pub use instant::InstantRuntime;
 pub use managed::{Common, Managed};
+pub use microvm::MicrovmRuntime;
 pub use oci::OciRuntime;
 pub use process::ProcessRuntime;
 

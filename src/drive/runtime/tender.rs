@@ -67,6 +67,14 @@ impl Tenders {
         self.children.stop(slot, link, within).await.map_err(no_process)
     }
 
+    /// Waits until a sandbox has ended by itself; false if it has not within `bound`.
+    ///
+    /// # Errors
+    /// If its tender cannot be waited for.
+    pub async fn ended(&self, slot: u64, bound: Span) -> Result<bool, RuntimeError> {
+        self.children.ended(slot, bound).await.map_err(no_process)
+    }
+
     /// Ends all, without a tokio runtime, and lets no new ones start.
     pub fn kill_all(&self) -> (u64, Vec<String>) {
         self.children.kill_all(KILL_WITHIN)

@@ -185,13 +185,21 @@ fn default_snapshot_store() -> Bytes {
 pub struct Target {
     /// The runtime that plimsoll starts sandboxes with.
     pub runtime: RuntimeName,
-    /// The container runtime's program, by path or by name; the runtime's own name if left out.
+    /// The program of a container runtime or of QEMU, by path or by name; if left out the runtime's own
+    /// name, or `qemu-system-x86_64`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
     /// Arguments of that program before its command, in place of those that plimsoll knows for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flags: Option<Vec<String>>,
-    /// What network a sandbox has.
+    /// The kernel of virtual machines, with its modules beside it as its package puts them; looked for
+    /// if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
+    /// The socket of a container engine; if left out that of `DOCKER_HOST`, or the usual ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<String>,
+    /// What network a container has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<TargetNetwork>,
     /// What hibernation keeps; memory and files if left out, where the runtime can.
@@ -202,7 +210,15 @@ pub struct Target {
 impl Target {
     /// A runtime as plimsoll knows it.
     pub fn of(runtime: RuntimeName) -> Self {
-        Target { runtime, program: None, flags: None, network: None, keep: None }
+        Target {
+            runtime,
+            program: None,
+            flags: None,
+            kernel: None,
+            socket: None,
+            network: None,
+            keep: None,
+        }
     }
 }
 
@@ -246,6 +262,10 @@ pub enum RuntimeName {
     Runsc,
     /// Containers by another OCI runtime, named by `program`; needs root.
     Oci,
+    /// Virtual machines by QEMU's microvm.
+    Microvm,
+    /// Containers of an engine that speaks Docker's API, as Podman does.
+    Docker,
     /// Answers at once, starts nothing: for testing the driver.
     Instant,
 }

@@ -3,7 +3,9 @@
 //!
 //! Each test says why it is skipped where its tier is not to be had; `tests/run` lists that.
 
+mod docker;
 mod ending;
+mod microvm;
 mod oci;
 mod suite;
 

@@ -90,7 +90,7 @@ impl Desk {
         directory: &Path,
         stream: UnixStream,
     ) -> Result<Met, RuntimeError> {
-        let opened = self.in_time(sandbox, "becoming ready", Link::open(stream)).await?;
+        let opened = self.becoming_ready(sandbox, "becoming ready", Link::open(stream)).await?;
         let ((message, heard), link) = opened.map_err(|error| gone(sandbox, directory, error))?;
         match message {
             Message::Ready { launched_ns, isolated_ns, began_ns, ready_ns, identity, nonce } => {
@@ -104,6 +104,24 @@ impl Desk {
         }
     }
 
+    /// Waits until a machine is up. Returns the link, and its guest's first instruction.
+    pub async fn meet_machine(
+        &self,
+        sandbox: SandboxId,
+        directory: &Path,
+        stream: UnixStream,
+        within: Span,
+    ) -> Result<(Link, u64), RuntimeError> {
+        let opened = in_time(sandbox, "booting", within, Link::open(stream)).await?;
+        let ((message, heard), link) = opened.map_err(|error| gone(sandbox, directory, error))?;
+        match message {
+            Message::Up { began_ns, up_ns } => {
+                Ok((link, heard.saturating_sub(up_ns.saturating_sub(began_ns))))
+            }
+            other => Err(babble(sandbox, &other)),
+        }
+    }
+
     /// Asks a guest that came back with its memory who it is.
     pub async fn meet_again(
         &self,
@@ -112,9 +130,20 @@ impl Desk {
         stream: UnixStream,
     ) -> Result<Met, RuntimeError> {
         let link = Link::resume(stream);
+        self.hello(sandbox, directory, link, |id| Request::Hello { id }).await
+    }
+
+    /// Asks a guest something that it answers with who it is.
+    pub async fn hello(
+        &self,
+        sandbox: SandboxId,
+        directory: &Path,
+        link: Link,
+        request: impl FnOnce(u64) -> Request,
+    ) -> Result<Met, RuntimeError> {
         let asked = monotonic_nanos();
-        let answer = link.ask(|id| Request::Hello { id });
-        let answer = self.in_time(sandbox, "answering after a restore", answer).await?;
+        let what = "saying who it is";
+        let answer = self.becoming_ready(sandbox, what, link.ask(request)).await?;
         match answer.map_err(|error| gone(sandbox, directory, error))? {
             (Message::Hello { identity, nonce, .. }, heard) => {
                 let (launched_ns, isolated_ns) = (0, 0);
@@ -124,15 +153,13 @@ impl Desk {
         }
     }
 
-    async fn in_time<T>(
+    async fn becoming_ready<T>(
         &self,
         sandbox: SandboxId,
         what: &'static str,
         waits: impl Future<Output = T>,
     ) -> Result<T, RuntimeError> {
-        let after = self.common.create_within;
-        let outcome = tokio::time::timeout(after.into(), waits).await;
-        outcome.map_err(|_| RuntimeError::Timeout { sandbox, what, after })
+        in_time(sandbox, what, self.common.create_within, waits).await
     }
 
     /// Asks a guest something and waits for the answer.
@@ -150,6 +177,16 @@ impl Desk {
             Err(_) => Err(RuntimeError::Timeout { sandbox: name, what, after }),
         }
     }
+}
+
+async fn in_time<T>(
+    sandbox: SandboxId,
+    what: &'static str,
+    after: Span,
+    waits: impl Future<Output = T>,
+) -> Result<T, RuntimeError> {
+    let outcome = tokio::time::timeout(after.into(), waits).await;
+    outcome.map_err(|_| RuntimeError::Timeout { sandbox, what, after })
 }
 
 /// Notes what lies between two stamps.

@@ -132,7 +132,8 @@ impl<T: Tier> Inner<T> {
 
     pub(super) async fn drop_snapshot(&self, snapshot: SnapshotId) -> Result<(), RuntimeError> {
         let stored = self.table().snapshots.remove(&snapshot);
-        stored.ok_or(RuntimeError::UnknownSnapshot(snapshot))?;
+        let stored = stored.ok_or(RuntimeError::UnknownSnapshot(snapshot))?;
+        self.tier.forget(&self.desk, &stored.inner).await?;
         let place = self.desk.journal.directory().snapshots().join(snapshot.0.to_string());
         self.desk.blocking("remove a snapshot", move || fs::remove_dir_all(&place)).await
     }

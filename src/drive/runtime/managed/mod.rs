@@ -23,7 +23,7 @@ use super::{
 use crate::drive::clock::Clock;
 use crate::drive::journal::{Journal, RunTag};
 use crate::units::Span;
-pub use desk::{Common, Desk, note, span};
+pub use desk::{Common, Desk, Met, note, span};
 use hibernate::Stored;
 pub use life::Sandbox;
 pub use program::needed_by;
@@ -113,6 +113,11 @@ impl<T: Tier> Managed<T> {
     /// What is particular to this kind.
     pub(super) fn tier(&self) -> &T {
         &self.0.tier
+    }
+
+    /// What all kinds work with.
+    pub(super) fn desk(&self) -> &Desk {
+        &self.0.desk
     }
 
     /// What marks everything of this run.

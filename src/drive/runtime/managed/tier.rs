@@ -101,6 +101,15 @@ pub trait Tier: Debug + Send + Sync + Sized + 'static {
         stages: &mut Stages,
     ) -> impl Future<Output = Result<Saved<Self::Stored>, RuntimeError>> + Send;
 
+    /// Removes what a snapshot is beside its directory.
+    fn forget(
+        &self,
+        _desk: &Desk,
+        _stored: &Self::Stored,
+    ) -> impl Future<Output = Result<(), RuntimeError>> + Send {
+        async { Ok(()) }
+    }
+
     /// Ends a guest: asks it over the link, waits, kills it. True if it had to be killed. The
     /// body is not known where building failed half-way.
     fn stop(

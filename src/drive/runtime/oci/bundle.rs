@@ -108,6 +108,7 @@ impl Bundle {
             launched_ns: 0,
             isolated_ns: 0,
             with_parent: false,
+            limits: None,
         };
         let inside = serde_json::to_string(&inside).expect("plain paths and numbers");
         let slot = self.slot.to_string();
