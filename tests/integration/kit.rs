@@ -159,6 +159,13 @@ pub fn ran(scenario: Scenario) -> Ran {
     Ran { finish: outcome.finish, totals: outcome.totals, scenario }
 }
 
+/// The recorded sessions of a scenario that stands in a text, its trace being in `folder`, run once.
+pub fn replayed(text: &str, folder: &Path) -> Ran {
+    let scenario = scenario(text);
+    let outcome = outcomes(&scenario, recorded(&scenario, folder)).swap_remove(0);
+    Ran { finish: outcome.finish, totals: outcome.totals, scenario }
+}
+
 impl Ran {
     /// What the scenario's rates make of it.
     pub fn cost(&self) -> Cost {

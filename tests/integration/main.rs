@@ -32,3 +32,4 @@ mod shipped;
 mod steady;
 mod sub_agents;
 mod tenancy;
+mod trace_money;
