@@ -11,6 +11,7 @@ mod boundaries;
 mod capacity;
 mod classes;
 mod closed;
+mod contradictions;
 mod demand;
 mod experiment;
 mod faults;
@@ -21,6 +22,7 @@ mod isolation;
 mod models;
 mod platform;
 mod pool;
+mod provisioned;
 mod rates;
 mod sub_agents;
 #[cfg(test)]
@@ -43,6 +45,7 @@ pub fn check(scenario: &Scenario, located: &Located, found: &mut Vec<Diagnostic>
     sub_agents::check(&mut findings);
     platform::check(&mut findings);
     models::check(&mut findings);
+    provisioned::check(&mut findings);
     boundaries::check(&mut findings);
     experiment::check(&mut findings);
     closed::check(&mut findings);
