@@ -42,6 +42,9 @@ pub struct Cost {
     pub tokens_cached: f64,
     /// Output tokens.
     pub tokens_output: f64,
+    /// Reserved throughput of models, used or not.
+    #[serde(default)]
+    pub provisioned: f64,
     /// Telemetry.
     pub telemetry: f64,
     /// The plan's fee for the measured time.
@@ -91,6 +94,7 @@ pub enum CostKey {
     TokensInput,
     TokensCached,
     TokensOutput,
+    Provisioned,
     Telemetry,
     PlatformFee,
     Management,
@@ -116,6 +120,7 @@ impl CostKey {
         CostKey::TokensInput,
         CostKey::TokensCached,
         CostKey::TokensOutput,
+        CostKey::Provisioned,
         CostKey::Telemetry,
         CostKey::PlatformFee,
         CostKey::Management,
@@ -141,6 +146,7 @@ impl CostKey {
             CostKey::TokensInput => "tokens_input",
             CostKey::TokensCached => "tokens_cached",
             CostKey::TokensOutput => "tokens_output",
+            CostKey::Provisioned => "provisioned",
             CostKey::Telemetry => "telemetry",
             CostKey::PlatformFee => "platform_fee",
             CostKey::Management => "management",
@@ -152,6 +158,14 @@ impl CostKey {
             CostKey::IdleCostShare => "idle_cost_share",
             CostKey::TurnWaitCostShare => "turn_wait_cost_share",
         }
+    }
+
+    /// Whether it is for the measured time of a run, however long that is.
+    pub const fn is_of_a_run(self) -> bool {
+        !matches!(
+            self,
+            CostKey::PerSession | CostKey::PerTurn | CostKey::PerDay | CostKey::PerMonth
+        )
     }
 
     /// Whether it is a share from 0 to 1; the others are money.
@@ -177,6 +191,7 @@ impl Cost {
             tokens_input: sheet.sum(Part::TokensInput),
             tokens_cached: sheet.sum(Part::TokensCached),
             tokens_output: sheet.sum(Part::TokensOutput),
+            provisioned: sheet.sum(Part::Provisioned),
             telemetry: sheet.sum(Part::Telemetry),
             platform_fee: sheet.sum(Part::PlatformFee),
             management: sheet.sum(Part::Management),
@@ -215,6 +230,7 @@ impl Cost {
             CostKey::TokensInput => Some(self.tokens_input),
             CostKey::TokensCached => Some(self.tokens_cached),
             CostKey::TokensOutput => Some(self.tokens_output),
+            CostKey::Provisioned => Some(self.provisioned),
             CostKey::Telemetry => Some(self.telemetry),
             CostKey::PlatformFee => Some(self.platform_fee),
             CostKey::Management => Some(self.management),
@@ -229,7 +245,7 @@ impl Cost {
     }
 
     /// The parts of `tco`; `compute_idle` is not among them, being part of `compute`.
-    pub fn parts(&self) -> [f64; 12] {
+    pub fn parts(&self) -> [f64; 13] {
         [
             self.compute,
             self.pool,
@@ -240,6 +256,7 @@ impl Cost {
             self.tokens_input,
             self.tokens_cached,
             self.tokens_output,
+            self.provisioned,
             self.telemetry,
             self.platform_fee,
             self.management,

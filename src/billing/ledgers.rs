@@ -321,8 +321,14 @@ fn a_store_charges_what_lies_there_and_each_request() {
 fn requests_and_what_leaves_are_charged() {
     // 3M turns at $0.4 a million and 5M tool calls at $0.2 a million: 1.2 + 1. 500M prompt tokens of 4 B are
     // 2 GB; a tenth of the month's free 5 GB is 0.5 GB: 1.5 × 0.05 = 0.075.
-    let tokens =
-        TokenLedger { input: 500e6, cached: 300e6, output: 1e6, written: None, long: None };
+    let tokens = TokenLedger {
+        input: 500e6,
+        cached: 300e6,
+        output: 1e6,
+        written: None,
+        long: None,
+        provisioned: None,
+    };
     let usage = Usage {
         measured_s: 3.0 * DAY,
         turns: 3e6,

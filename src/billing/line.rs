@@ -23,6 +23,7 @@ pub enum Part {
     TokensInput,
     TokensCached,
     TokensOutput,
+    Provisioned,
     Telemetry,
     PlatformFee,
     Management,
@@ -30,7 +31,7 @@ pub enum Part {
 
 impl Part {
     /// All of them, in the order of the record.
-    pub const ALL: [Part; 12] = [
+    pub const ALL: [Part; 13] = [
         Part::Compute,
         Part::Pool,
         Part::Storage,
@@ -40,6 +41,7 @@ impl Part {
         Part::TokensInput,
         Part::TokensCached,
         Part::TokensOutput,
+        Part::Provisioned,
         Part::Telemetry,
         Part::PlatformFee,
         Part::Management,
@@ -57,6 +59,7 @@ impl Part {
             Part::TokensInput => "tokens_input",
             Part::TokensCached => "tokens_cached",
             Part::TokensOutput => "tokens_output",
+            Part::Provisioned => "provisioned",
             Part::Telemetry => "telemetry",
             Part::PlatformFee => "platform_fee",
             Part::Management => "management",

@@ -12,6 +12,8 @@ mod line;
 mod metered;
 mod price;
 #[cfg(test)]
+mod reserved;
+#[cfg(test)]
 mod tests;
 mod tokens;
 mod usage;
@@ -20,4 +22,5 @@ pub use cost::{Cost, CostIntervals, CostKey};
 pub use line::{CostLine, Part};
 pub use metered::{ConsumedLedger, MemoryTerms, MeterTerms, RoundedLedger};
 pub use price::{CURRENCY, HostRates, Rates, lacks, price};
-pub use usage::{HostLedger, LongTokens, Phases, TokenLedger, Usage};
+pub use tokens::{BreakEven, break_even};
+pub use usage::{HostLedger, LongTokens, Phases, ProvisionedTokens, TokenLedger, Usage};

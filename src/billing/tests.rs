@@ -3,7 +3,9 @@
 use indexmap::IndexMap;
 use proptest::prelude::*;
 
-use super::{Cost, CostKey, LongTokens, Phases, Rates, TokenLedger, Usage, price};
+use super::{
+    Cost, CostKey, LongTokens, Phases, ProvisionedTokens, Rates, TokenLedger, Usage, price,
+};
 use crate::scenario::types::{ModelRates, RateCard};
 
 pub(super) fn card(text: &str) -> RateCard {
@@ -21,7 +23,7 @@ pub(super) fn rates(platform: &str, models: &[(&str, &str)]) -> Rates {
 fn tokens(name: &str, input: f64, cached: f64, output: f64) -> IndexMap<String, TokenLedger> {
     IndexMap::from([(
         name.to_owned(),
-        TokenLedger { input, cached, output, written: None, long: None },
+        TokenLedger { input, cached, output, written: None, long: None, provisioned: None },
     )])
 }
 
@@ -146,8 +148,14 @@ fn calls_with_a_long_prompt_have_their_own_prices() {
     // Short: 300K uncached × $1, 100K cached × $0.1, 30K output × $10: 0.3 + 0.01 + 0.3 = 0.61.
     // Long: 500K uncached × $2, 100K cached × $0.2, 20K output × $15: 1 + 0.02 + 0.3 = 1.32.
     let long = LongTokens { above: 272_000, input: 6e5, cached: 1e5, output: 2e4, written: 0.0 };
-    let ledger =
-        TokenLedger { input: 1e6, cached: 2e5, output: 5e4, written: None, long: Some(long) };
+    let ledger = TokenLedger {
+        input: 1e6,
+        cached: 2e5,
+        output: 5e4,
+        written: None,
+        long: Some(long),
+        provisioned: None,
+    };
     let usage = Usage { tokens: IndexMap::from([("m".to_owned(), ledger)]), ..Usage::default() };
     let card = |above: &str| {
         let base = "input: $1/Mtok, cached: $0.1/Mtok, output: $10/Mtok";
@@ -253,7 +261,14 @@ fn the_mean_ledger_is_the_mean_of_each_quantity() {
     assert_eq!(mean.gib_seconds.turn, 2.0);
     assert_eq!(
         mean.tokens["m"],
-        TokenLedger { input: 2.0, cached: 1.0, output: 3.0, written: None, long: None }
+        TokenLedger {
+            input: 2.0,
+            cached: 1.0,
+            output: 3.0,
+            written: None,
+            long: None,
+            provisioned: None
+        }
     );
     assert_eq!(Usage::mean([]), Usage::default());
 }
@@ -280,6 +295,15 @@ fn any_usage() -> impl Strategy<Value = Usage> {
                 input: input * 0.5,
                 cached: input * share * 0.5,
                 output: output * 0.25,
+            }),
+            provisioned: Some(ProvisionedTokens {
+                unit_seconds: output,
+                capacity: input,
+                charged: input * 0.25,
+                input: input * 0.25,
+                cached: input * share * 0.25,
+                output: output * 0.5,
+                ..ProvisionedTokens::default()
             }),
         });
     let plain = (0.0..1e7_f64, 0.0..1e6_f64, 0.0..1e6_f64, 0.0..1e6_f64);
@@ -314,7 +338,8 @@ fn any_rates() -> impl Strategy<Value = Rates> {
             let cached = cached.map(|price| format!("cached: ${price}/Mtok, ")).unwrap_or_default();
             let model = format!(
                 "{{input: ${input}/Mtok, {cached}output: ${output}/Mtok, \
-                 long_context: {{above: 1000, input: ${output}/Mtok, output: ${input}/Mtok}}}}"
+                 long_context: {{above: 1000, input: ${output}/Mtok, output: ${input}/Mtok}}, \
+                 provisioned: ${fee}/h}}"
             );
             rates(&platform, &[("m", &model)])
         },
@@ -332,6 +357,7 @@ fn parts(cost: &Cost) -> f64 {
         + cost.tokens_input
         + cost.tokens_cached
         + cost.tokens_output
+        + cost.provisioned
         + cost.telemetry
         + cost.platform_fee
         + cost.management

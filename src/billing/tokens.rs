@@ -16,9 +16,70 @@ const KINDS: [(Part, &str, &str); 4] = [
     (Part::TokensOutput, "output", "output tokens"),
 ];
 
-/// Adds the lines of a model's tokens. Where the card has a price for writing to the cache, what served
-/// calls wrote costs that; all else uncached costs the price of input.
+/// Adds the lines of what a model served: tokens by pay-as-you-go, and reserved throughput by its units.
 pub(super) fn lines(model: &str, used: &TokenLedger, card: &ModelRates, sheet: &mut Sheet) {
+    on_demand(model, &unreserved(used), card, sheet);
+    let (Some(reserved), Some(price)) = (&used.provisioned, card.provisioned) else { return };
+    let key = format!("models.{model}.rates.provisioned");
+    let price = Price::hourly(key, price.base(), "unit-h");
+    let what = format!("reserved throughput of {model}");
+    sheet.add(Part::Provisioned, what, reserved.unit_seconds, &price, "reserved, used or not");
+}
+
+/// What pay-as-you-go served.
+fn unreserved(used: &TokenLedger) -> TokenLedger {
+    let Some(reserved) = &used.provisioned else { return *used };
+    TokenLedger {
+        input: used.input - reserved.input,
+        cached: used.cached - reserved.cached,
+        output: used.output - reserved.output,
+        written: used.written.map(|written| written - reserved.written),
+        long: used.long,
+        provisioned: None,
+    }
+}
+
+/// Reserved throughput against pay-as-you-go for the tokens that it served.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BreakEven {
+    /// Share of what is reserved that was used.
+    pub utilisation: f64,
+    /// What the reserved units cost.
+    pub cost: f64,
+    /// What pay-as-you-go would have charged for the tokens that they served.
+    pub on_demand: f64,
+    /// The utilisation with the same mix of tokens at which both cost the same: `utilisation` × `cost` /
+    /// `on_demand`. Above 1 what is reserved never pays.
+    pub break_even: Option<f64>,
+}
+
+/// Holds a model's reserved throughput against pay-as-you-go; `None` where none is reserved, or where it
+/// or pay-as-you-go has no price.
+pub fn break_even(used: &TokenLedger, card: &ModelRates) -> Option<BreakEven> {
+    let (reserved, price) = (used.provisioned.as_ref()?, card.provisioned?);
+    if reserved.capacity == 0.0 || card.input.base() == 0.0 && card.output.base() == 0.0 {
+        return None;
+    }
+    let served = TokenLedger {
+        input: reserved.input,
+        cached: reserved.cached,
+        output: reserved.output,
+        written: Some(reserved.written),
+        long: reserved.long,
+        provisioned: None,
+    };
+    let mut sheet = Sheet::default();
+    on_demand("", &served, card, &mut sheet);
+    let on_demand: f64 = sheet.lines.iter().map(|line| line.amount).sum();
+    let cost = reserved.unit_seconds * price.base();
+    let utilisation = reserved.charged / reserved.capacity;
+    let break_even = (on_demand > 0.0).then(|| utilisation * cost / on_demand);
+    Some(BreakEven { utilisation, cost, on_demand, break_even })
+}
+
+/// Adds the lines of tokens by pay-as-you-go. Where the card has a price for writing to the cache, what served
+/// calls wrote costs that; all else uncached costs the price of input.
+fn on_demand(model: &str, used: &TokenLedger, card: &ModelRates, sheet: &mut Sheet) {
     let whole = LongTokens {
         above: 0,
         input: used.input,
@@ -87,8 +148,14 @@ pub(super) fn unpriced(
 ) -> Vec<String> {
     let mut names = Vec::new();
     for (model, used) in &usage.tokens {
+        if used.provisioned.is_some()
+            && models.get(model).is_none_or(|card| card.provisioned.is_none())
+        {
+            names.push(format!("reserved throughput of {model}"));
+        }
         let free = |card: &ModelRates| card.input.base() == 0.0 && card.output.base() == 0.0;
-        if used.input + used.output > 0.0 && models.get(model).is_none_or(free) {
+        let paid = unreserved(used);
+        if paid.input + paid.output > 0.0 && models.get(model).is_none_or(free) {
             names.push(format!("tokens of {model}"));
         } else if models.get(model).is_some_and(|card| long_unknown(used, card)) {
             names.push(format!("long prompts of {model} (not counted at this length)"));

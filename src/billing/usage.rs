@@ -71,9 +71,58 @@ pub struct TokenLedger {
     /// apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<f64>,
-    /// The part of all these in calls with a long prompt, where the run told them apart.
+    /// The part of all these in calls with a long prompt, where the run told them apart; without what
+    /// reserved throughput served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long: Option<LongTokens>,
+    /// The part of all these that reserved throughput served, where some was reserved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioned: Option<ProvisionedTokens>,
+}
+
+/// Reserved throughput of one model, and the tokens that it served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProvisionedTokens {
+    /// Units × time, used or not.
+    pub unit_seconds: f64,
+    /// Tokens that could have been charged in that time.
+    pub capacity: f64,
+    /// Tokens that were charged: input and output by their weights.
+    pub charged: f64,
+    /// Prompt tokens, the cached ones included.
+    pub input: f64,
+    /// The part of `input` that came from the prompt cache.
+    pub cached: f64,
+    /// Output tokens.
+    pub output: f64,
+    /// The part of the uncached input that served calls wrote to a prompt cache.
+    pub written: f64,
+    /// The part of these in calls with a long prompt, where the card tells them apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long: Option<LongTokens>,
+}
+
+impl ProvisionedTokens {
+    fn add(&mut self, other: &ProvisionedTokens) {
+        self.unit_seconds += other.unit_seconds;
+        self.capacity += other.capacity;
+        self.charged += other.charged;
+        self.input += other.input;
+        self.cached += other.cached;
+        self.output += other.output;
+        self.written += other.written;
+        merge(&mut self.long, other.long.as_ref(), LongTokens::add);
+    }
+
+    fn divide(&mut self, n: f64) {
+        let parts = [&mut self.unit_seconds, &mut self.capacity, &mut self.charged];
+        parts.into_iter().for_each(|part| *part /= n);
+        let parts = [&mut self.input, &mut self.cached, &mut self.output, &mut self.written];
+        parts.into_iter().for_each(|part| *part /= n);
+        if let Some(long) = &mut self.long {
+            long.divide(n);
+        }
+    }
 }
 
 /// Tokens of calls whose prompt was longer than `above`.
@@ -92,6 +141,23 @@ pub struct LongTokens {
     pub written: f64,
 }
 
+impl LongTokens {
+    fn add(&mut self, more: &LongTokens) {
+        self.above = more.above;
+        self.input += more.input;
+        self.cached += more.cached;
+        self.output += more.output;
+        self.written += more.written;
+    }
+
+    fn divide(&mut self, n: f64) {
+        self.input /= n;
+        self.cached /= n;
+        self.output /= n;
+        self.written /= n;
+    }
+}
+
 impl TokenLedger {
     fn add(&mut self, other: &TokenLedger) {
         self.input += other.input;
@@ -100,14 +166,8 @@ impl TokenLedger {
         if let Some(written) = other.written {
             *self.written.get_or_insert(0.0) += written;
         }
-        if let Some(more) = other.long {
-            let long =
-                self.long.get_or_insert(LongTokens { above: more.above, ..LongTokens::default() });
-            long.input += more.input;
-            long.cached += more.cached;
-            long.output += more.output;
-            long.written += more.written;
-        }
+        merge(&mut self.long, other.long.as_ref(), LongTokens::add);
+        merge(&mut self.provisioned, other.provisioned.as_ref(), ProvisionedTokens::add);
     }
 
     fn divide(&mut self, n: f64) {
@@ -118,10 +178,10 @@ impl TokenLedger {
             *written /= n;
         }
         if let Some(long) = &mut self.long {
-            long.input /= n;
-            long.cached /= n;
-            long.output /= n;
-            long.written /= n;
+            long.divide(n);
+        }
+        if let Some(provisioned) = &mut self.provisioned {
+            provisioned.divide(n);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Boundary expressions.
 
+use super::contradictions::Read;
 use super::{Findings, path};
 use crate::boundary::{Expr, ExprError, Quantity};
 use crate::scenario::source::Path;
@@ -7,7 +8,7 @@ use crate::scenario::types::{BoundarySpec, During, Model, PEAK_HOUR, RateCard};
 
 pub(super) fn check(findings: &mut Findings<'_>) {
     let scenario = findings.scenario;
-    let mut read: Vec<(Path, Expr, &BoundarySpec)> = Vec::new();
+    let mut read: Vec<Read<'_>> = Vec::new();
     for (name, boundary) in &scenario.boundaries {
         let spec: &BoundarySpec = &boundary.0;
         let place = expression(findings, name);
@@ -24,6 +25,7 @@ pub(super) fn check(findings: &mut Findings<'_>) {
             self::during(findings, name, during);
         }
     }
+    super::contradictions::check(findings, &read);
 }
 
 /// `against: baseline` takes a change, and a baseline.
@@ -158,7 +160,7 @@ pub(super) fn is_priced(scenario: &crate::scenario::types::Scenario) -> bool {
 /// The same said twice.
 fn twice(
     findings: &mut Findings<'_>,
-    read: &[(Path, Expr, &BoundarySpec)],
+    read: &[Read<'_>],
     place: &Path,
     expr: &Expr,
     spec: &BoundarySpec,

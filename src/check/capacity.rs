@@ -19,6 +19,7 @@ const NEVER: &str = "no sandbox could ever start";
 fn elastic(findings: &mut Findings<'_>, elastic: &Elastic) {
     let place = path(["platform", "capacity", "elastic"]);
     limits(findings, &place, elastic.max_concurrent, elastic.create_rate.as_ref());
+    sizes(findings, &place, elastic);
     let Some(tenant) = &elastic.per_tenant else { return };
     let TenantLimits { max_concurrent, create_rate } = tenant;
     let of_tenant = place.key("per_tenant");
@@ -36,6 +37,27 @@ fn elastic(findings: &mut Findings<'_>, elastic: &Elastic) {
         let whole = place.key("max_concurrent");
         let own = of_tenant.key("max_concurrent");
         findings.no_effect(&own, &whole, &why, "lower it, or raise the limit of all");
+    }
+}
+
+/// Quotas of vCPUs and memory have room for one sandbox of each class.
+fn sizes(findings: &mut Findings<'_>, place: &Path, elastic: &Elastic) {
+    let overhead = findings.scenario.platform.isolation.tier().memory_overhead;
+    for (name, class) in findings.classes() {
+        let memory = class.sandbox.memory + overhead;
+        let too_small = [
+            ("vcpu", elastic.vcpu.is_some_and(|limit| limit < class.sandbox.vcpu)),
+            ("memory", elastic.memory.is_some_and(|limit| limit < memory)),
+        ];
+        for (key, _) in too_small.into_iter().filter(|(_, too_small)| *too_small) {
+            let at = findings.at;
+            let message = format!("no sandbox of `{name}` could ever start: it needs more `{key}`");
+            let found = at.error("never-fits", place.key(key), message);
+            let sandbox = path(["workload", "classes", name, "sandbox"]);
+            let found = at.depends(found, &sandbox);
+            findings
+                .push(found.help(format!("raise `{key}`, which holds for all sandboxes together")));
+        }
     }
 }
 
@@ -86,12 +108,12 @@ fn queue(findings: &mut Findings<'_>) {
     }
 }
 
-/// On an elastic platform all sandboxes take the same room, a slot: none fits where another does
-/// not, but that a full store lets hibernated ones come back.
+/// On an elastic platform without quotas of vCPUs or memory all sandboxes take the same room, a slot: none
+/// fits where another does not, but that a full store lets hibernated ones come back.
 fn backfill(findings: &mut Findings<'_>) {
     let platform = &findings.scenario.platform;
-    let elastic = matches!(platform.capacity, Capacity::Elastic(_));
-    if platform.queue.backfill && elastic && platform.storage_quota.is_none() {
+    let alike = matches!(&platform.capacity, Capacity::Elastic(e) if e.vcpu.is_none() && e.memory.is_none());
+    if platform.queue.backfill && alike && platform.storage_quota.is_none() {
         let place = path(["platform", "queue", "backfill"]);
         let why = "on an elastic platform every request asks for the same, one slot";
         findings.no_effect(&place, "platform.capacity", why, "remove it; it is for `hosts`");

@@ -12,10 +12,10 @@ use super::load::{self, Ready};
 use super::options::{Format, ScenarioOptions};
 use crate::conduct::Setup;
 use crate::report::number::{spread, three};
-use crate::report::{Table, number_head, text_head};
+use crate::report::{Cell, Table, Tone, number_head, text_head};
 use crate::scenario::types::{Capacity, Scenario};
 use crate::scenario::{Explained, Presets};
-use crate::study::{self, Expectation, Mean, ModelLoad};
+use crate::study::{self, Expectation, Explanation, Mean, ModelLoad};
 use crate::units::Quantity;
 
 const DAY: f64 = 86_400.0;
@@ -68,22 +68,27 @@ pub fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     let derived = derived(scenario, &setup, &expected);
     let values = ready.loaded.located.explain(scenario, Presets::embedded());
     let values = values.map_err(|error| Failure::of(Exit::Bug, &error))?;
-    let warnings = warnings(&ready, &derived);
+    let slots = slots(scenario);
+    let explained = study::explain(scenario, &setup, &expected, slots);
+    let warnings = warnings(&ready);
     if json {
         console.json(&json!({
             "valid": true,
             "name": scenario.name,
             "hash": study::hash(scenario),
             "diagnostics": diagnostics,
+            "says": explained.says,
+            "contradictions": explained.contradictions,
+            "cost_floor": explained.floor,
             "derived": derived.iter().map(Derived::json).collect::<Vec<_>>(),
             "warnings": warnings,
             "values": values,
         }));
     } else {
-        console.tables(&[
-            derived_table(scenario, &expected, &derived, &warnings),
-            values_table(&values),
-        ]);
+        let derived = derived_table(&expected, &derived, &warnings);
+        let said = said_table(scenario, &explained);
+        let tables = said.into_iter().chain([derived, values_table(&values)]);
+        console.tables(&tables.collect::<Vec<Table>>());
     }
     Ok(Exit::Yes)
 }
@@ -155,11 +160,7 @@ fn derived(scenario: &Scenario, setup: &Setup, expected: &Expectation) -> Vec<De
             rate,
             "arrivals × time in turns: sandboxes that work",
         );
-        let slots = match &scenario.platform.capacity {
-            Capacity::Elastic(elastic) => elastic.max_concurrent.get(),
-            Capacity::Hosts(hosts) => fleet::slots(scenario, hosts),
-        };
-        if let (Some(limit), Some(in_turn)) = (slots, expected.in_turn()) {
+        if let (Some(limit), Some(in_turn)) = (slots(scenario), expected.in_turn()) {
             let how = format!("of {limit} slots; idle sandboxes until their timeout come on top");
             sheet.add("slots used in turns", "%", in_turn / limit as f64 * 100.0, how);
         }
@@ -188,6 +189,14 @@ fn derived(scenario: &Scenario, setup: &Setup, expected: &Expectation) -> Vec<De
     sheet.0
 }
 
+/// Sandboxes that there can be at once.
+fn slots(scenario: &Scenario) -> Option<u64> {
+    match &scenario.platform.capacity {
+        Capacity::Elastic(elastic) => elastic.max_concurrent.get(),
+        Capacity::Hosts(hosts) => fleet::slots(scenario, hosts),
+    }
+}
+
 /// Calls and tokens a minute against the model's quota.
 fn quota(sheet: &mut Sheet, scenario: &Scenario, load: &ModelLoad, rate: f64) {
     let name = &load.model;
@@ -212,44 +221,33 @@ fn quota(sheet: &mut Sheet, scenario: &Scenario, load: &ModelLoad, rate: f64) {
     }
 }
 
-/// What will not fit, and what was noticed in the trace.
-fn warnings(ready: &Ready, derived: &[Derived]) -> Vec<String> {
+/// What was noticed in the trace, and what averages hide.
+fn warnings(ready: &Ready) -> Vec<String> {
     let scenario = &ready.loaded.value;
     let mut warnings = ready.notes.clone();
-    let value = |name: &str| derived.iter().find(|d| d.name == name).map(|d| d.value);
-    if value("slots used in turns").is_some_and(|percent| percent > 100.0) {
-        warnings.push(
-            "sandboxes that work exceed the slots there are: the queue grows without bound, or turns sessions away"
-                .to_owned(),
-        );
-    }
-    for (name, model) in &scenario.models {
-        let limits = [("calls", "rpm", model.quota.rpm), ("tokens", "tpm", model.quota.tpm)];
-        for (what, key, limit) in limits {
-            let used = value(&format!("{name}: {what}"));
-            if let (Some(used), Some(limit)) = (used, limit.get())
-                && used > limit as f64
-            {
-                warnings.push(format!(
-                    "`models.{name}.quota.{key}` is {} a minute, but {} are asked for on average",
-                    three(limit as f64),
-                    three(used)
-                ));
-            }
-        }
-    }
     if scenario.workload.profile.is_some() {
         warnings.push("the load has a profile: peaks are above these averages".to_owned());
     }
     warnings
 }
 
-fn derived_table(
-    scenario: &Scenario,
-    expected: &Expectation,
-    derived: &[Derived],
-    warnings: &[String],
-) -> Table {
+/// What the scenario says in sentences, and what in it cannot be.
+fn said_table(scenario: &Scenario, explained: &Explanation) -> Vec<Table> {
+    let mut said =
+        Table::new(format!("{} is valid", scenario.name), vec![text_head("what it says")]);
+    for sentence in &explained.says {
+        said.row([sentence.as_str().into()]);
+    }
+    let mut against = Table::new("Contradictions", vec![text_head("what cannot be")]);
+    for sentence in &explained.contradictions {
+        against.row([Cell::toned(sentence, Tone::Bad)]);
+    }
+    against.notes.push("by arithmetic alone, at full speed; the scenario can be run".to_owned());
+    let tables = [said, against].into_iter();
+    tables.filter(|table| !table.rows.is_empty()).collect()
+}
+
+fn derived_table(expected: &Expectation, derived: &[Derived], warnings: &[String]) -> Table {
     let heads = vec![
         text_head("derived"),
         number_head("value"),
@@ -257,7 +255,7 @@ fn derived_table(
         text_head("unit"),
         text_head("from"),
     ];
-    let mut table = Table::new(format!("{} is valid", scenario.name), heads);
+    let mut table = Table::new("What follows", heads);
     for one in derived {
         let interval = one.ci95.map(|ci| spread(one.value, ci)).unwrap_or_default();
         let cells = [one.name.as_str(), &three(one.value), &interval, one.unit, &one.how];

@@ -32,6 +32,9 @@ impl Ready {
     pub fn trace_run(&self, run: &mut Run) {
         self.trace(&mut run.cost);
         let located = &self.loaded.located;
+        if let (Some(comparison), Some(preset)) = (&mut run.comparison, self.baseline_preset()) {
+            comparison.against = preset;
+        }
         if let Some(baseline) = &mut run.baseline {
             baseline.part.cost.trace(|key| {
                 let own = key.strip_prefix("platform.").unwrap_or(key);
@@ -41,6 +44,13 @@ impl Ready {
                 Some(located.origin(path?, Presets::embedded()))
             });
         }
+    }
+
+    /// The preset that stands for the baseline.
+    pub fn baseline_preset(&self) -> Option<String> {
+        let uses = self.loaded.located.uses.iter();
+        let of_baseline = |used: &&crate::scenario::Use| used.path.to_string() == "baseline";
+        uses.rev().find(of_baseline).map(|used| used.preset.clone())
     }
 
     /// Notes where the prices of a cost come from.

@@ -16,7 +16,7 @@ use super::progress::Progress;
 use super::results::{Results, unwritable};
 use super::simulate;
 use crate::measure::Totals;
-use crate::measure::record::Run;
+use crate::measure::record::{ComparisonRecord, Run};
 use crate::report::{
     Part, Table, headline, html, model_error_table, sections, tidy_csv, write_text,
 };
@@ -66,7 +66,10 @@ pub fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     let results = Results::prepare(&ready.loaded.value, &args.scenario, &args.options)?;
     let interrupt = Interrupt::listen();
     let threads = args.options.thread_count();
-    let simulated = simulate::simulate(&ready, threads, &interrupt, console)?;
+    let mut simulated = simulate::simulate(&ready, threads, &interrupt, console)?;
+    if simulated.run.comparison.is_none() && !simulated.interrupted {
+        simulated.run.comparison = compared(args, &simulated.run, threads, &interrupt, console)?;
+    }
     Results::record(&results.below("simulated")?, &simulated.run, &simulated.totals, &[])?;
     if simulated.interrupted {
         finish(&results, &simulated, None, console)?;
@@ -81,6 +84,43 @@ pub fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
         Exit::Yes => simulated.outcome.into(),
         other => other,
     })
+}
+
+/// What stands for traditional computing where a scenario has no baseline.
+const TRADITIONAL: &str = "traditional-shared-container";
+
+/// The same sessions on traditional computing, beside a scenario without a baseline of its own.
+fn compared(
+    args: &Args,
+    run: &Run,
+    threads: usize,
+    interrupt: &Interrupt,
+    console: &Console,
+) -> Result<Option<Box<ComparisonRecord>>, Failure> {
+    let more = format!("baseline.use={TRADITIONAL}");
+    let Some(loaded) = load::outcome(&args.scenario, &[more]).loaded else {
+        console.note(&format!(
+            "note: not compared with traditional computing: the scenario does not load with `baseline: {{use: {TRADITIONAL}}}`"
+        ));
+        return Ok(None);
+    };
+    let ready = load::with_trace(loaded, &args.scenario.scenario)?;
+    let _progress =
+        Progress::simulation("simulating traditional computing", &interrupt.watch, console);
+    let found = simulate::pool(threads)?.install(|| {
+        study::beside(run, &ready.loaded.value, ready.recorded.clone(), &interrupt.watch)
+    });
+    let mut found = match found {
+        Ok(found) => found,
+        Err(error) => {
+            console.note(&format!("note: not compared with traditional computing: {error}"));
+            None
+        }
+    };
+    if let Some(comparison) = &mut found {
+        comparison.against = ready.baseline_preset().unwrap_or_else(|| TRADITIONAL.to_owned());
+    }
+    Ok(found.map(Box::new))
 }
 
 /// Drives the live piece and simulates it.

@@ -231,6 +231,8 @@ pub(super) struct Call {
     /// Time to first token, and whole time.
     pub ttft: Option<Span>,
     pub takes: Span,
+    /// Tokens that reserved throughput was charged; `None` for pay-as-you-go.
+    pub reserved: Option<u64>,
 }
 
 /// Model calls being served; places are used again.

@@ -3,7 +3,8 @@
 use super::Conduct;
 use super::agent::{Call, NO_CALL};
 use super::executor::{Event, Executor, Rank, ToolJob};
-use crate::measure::{Counter, Metric, TokenUse};
+use super::quotas::Try;
+use crate::measure::{Counter, Metric, Served, TokenUse};
 use crate::provider::Answer;
 use crate::scenario::types::PolicyPoint;
 use crate::units::Time;
@@ -40,21 +41,33 @@ impl<X: Executor> Conduct<X> {
         if request.truncated && request.attempt == 0 {
             self.recorder.count(Counter::ContextTruncations, 1);
         }
-        match self.endpoints[request.model.0 as usize].submit(now, &request) {
-            Answer::Admitted { ttft, takes, fails } => {
+        let endpoint = &mut self.endpoints[usize::from(request.model.0)];
+        let charge = endpoint.charge(&request);
+        let answer = endpoint.submit(now, &request);
+        let refused = match answer {
+            Answer::Admitted { .. } => None,
+            Answer::Refused { by, .. } | Answer::TooLarge { by } => Some(by),
+        };
+        let reserved = matches!(answer, Answer::Admitted { reserved: Some(_), .. });
+        if charge.is_some() && !reserved && refused.is_none() {
+            self.recorder.count(Counter::ModelSpilled, 1);
+        }
+        self.note_try(now, request.model.0, Try { tokens, charge, reserved, refused });
+        match answer {
+            Answer::Admitted { ttft, takes, fails, reserved } => {
                 let event = Event::Called { id, failed: fails };
                 let timer = exec.schedule(now + takes, Rank::Frees, event);
-                let call = Call { cached: request.cached, ttft, takes };
+                let call = Call { cached: request.cached, ttft, takes, reserved };
                 let agent = self.agents.get(id);
                 (agent.pending, agent.call) = (Some(timer), self.calls.insert(call));
             }
-            Answer::Refused { retry_after } => {
+            Answer::Refused { retry_after, by: _ } => {
                 self.recorder.count(Counter::ModelRateLimited, 1);
                 let agent = self.agents.get(id);
                 let want = agent.session.refused(&self.demand, retry_after);
                 self.want(now, id, want, exec);
             }
-            Answer::TooLarge => self.fail(now, id, exec),
+            Answer::TooLarge { by: _ } => self.fail(now, id, exec),
         }
     }
 
@@ -62,15 +75,18 @@ impl<X: Executor> Conduct<X> {
         let agent = self.agents.get(id);
         agent.pending = None;
         let call = self.calls.remove(std::mem::replace(&mut agent.call, NO_CALL));
-        let model = usize::from(agent.session.model().0);
-        self.endpoints[model].ended();
-        let prompt = agent.session.prompt(&self.demand);
+        let (number, prompt) = (agent.session.model().0, agent.session.prompt(&self.demand));
+        let model = usize::from(number);
+        if call.reserved.is_none() {
+            self.end_try(number);
+        }
+        let agent = self.agents.get(id);
         let output = if failed { 0 } else { agent.session.output() };
         let long = self.setup.long_above[model].is_some_and(|above| prompt > above);
         let writes = !failed && self.demand.terms[model].cache_lifetime.is_some();
         let written = if writes { prompt - call.cached } else { 0 };
         let used = TokenUse { input: prompt, cached: call.cached, output, written };
-        self.recorder.tokens(model, used, long);
+        self.recorder.tokens(model, used, Served { long, reserved: call.reserved });
         let want = if failed {
             self.recorder.count(Counter::ModelErrors, 1);
             agent.session.failed(&self.demand)
@@ -80,7 +96,10 @@ impl<X: Executor> Conduct<X> {
                 self.recorder.observe(Metric::Ttft, ttft);
             }
             agent.served += call.takes;
-            agent.session.served(&self.demand, now)
+            if agent.session.compacts() {
+                self.recorder.count(Counter::Compactions, 1);
+            }
+            self.agents.get(id).session.served(&self.demand, now)
         };
         self.want(now, id, want, exec);
     }

@@ -50,6 +50,11 @@ impl<X: Executor> Conduct<X> {
             Effect::Archive { id } => self.archive(id),
             Effect::StateLost { id } => self.state_lost(id),
             Effect::TurnedAway { id, had_sandbox } => {
+                let agent = self.agents.get(id);
+                if !agent.waiting {
+                    let class = agent.session.class();
+                    self.note_request(class, Some(self.control.held_up_by()));
+                }
                 self.unqueue(now, id);
                 self.leave(id, if had_sandbox { Outcome::Failed } else { Outcome::Rejected });
             }
@@ -102,6 +107,8 @@ impl<X: Executor> Conduct<X> {
         let agent = self.agents.get(id);
         agent.waiting = true;
         agent.since = now;
+        let class = agent.session.class();
+        self.note_request(class, Some(self.control.held_up_by()));
         self.recorder.shift(Gauge::QueueLength, 1);
         if self.scale_out_from.is_none() {
             // What was empty for no time was not empty.

@@ -2,6 +2,7 @@
 
 use super::Conduct;
 use super::executor::Executor;
+use super::quotas::QuotaSubject;
 use super::setup::PolicyTerms;
 use crate::measure::Counter;
 use crate::random::{Draws, Purpose};
@@ -26,26 +27,41 @@ impl<X: Executor> Conduct<X> {
         let tenant = self.setup.tenant_of(class);
         let used = &mut self.tenants[tenant];
         used.open += 1;
-        self.setup.tenants[tenant].sessions.is_none_or(|quota| used.open <= quota)
+        let fits = self.setup.tenants[tenant].sessions.is_none_or(|quota| used.open <= quota);
+        if let Some(number) = self.setup.quota_on(QuotaSubject::TenantSessions(tenant as u16)) {
+            self.recorder.asked(number, !fits);
+            self.recorder.used(number, self.recorder.now(), 1);
+        }
+        fits
     }
 
     pub(super) fn let_out(&mut self, class: ClassId) {
-        self.tenants[self.setup.tenant_of(class)].open -= 1;
+        let tenant = self.setup.tenant_of(class);
+        self.tenants[tenant].open -= 1;
+        if let Some(number) = self.setup.quota_on(QuotaSubject::TenantSessions(tenant as u16)) {
+            self.recorder.used(number, self.recorder.now(), -1);
+        }
     }
 
     /// A call's whole input and planned output are charged to its tenant's day, when it first goes to
     /// the provider; false, and nothing is charged, if they would pass the quota.
     pub(super) fn spend_tokens(&mut self, now: Time, class: ClassId, tokens: u64) -> bool {
         let tenant = self.setup.tenant_of(class);
-        let Some(quota) = self.setup.tenants[tenant].tokens_per_day else { return true };
+        let Some(number) = self.setup.quota_on(QuotaSubject::TenantTokens(tenant as u16)) else {
+            return true;
+        };
+        let quota = self.setup.tenants[tenant].tokens_per_day;
         let day = now.nanos() / DAY.compressed(self.setup.compression).nanos();
         let used = &mut self.tenants[tenant];
         if used.day != day {
+            self.recorder.used(number, now, -(used.tokens as i64));
             (used.day, used.tokens) = (day, 0);
         }
-        let fits = used.tokens + tokens <= quota;
+        let fits = quota.is_none_or(|quota| used.tokens + tokens <= quota);
+        self.recorder.asked(number, !fits);
         if fits {
             used.tokens += tokens;
+            self.recorder.used(number, now, tokens as i64);
         }
         fits
     }

@@ -245,9 +245,11 @@ impl<X: Executor> Conduct<X> {
     pub(super) fn drop_call(&mut self, id: u32) {
         let call = std::mem::replace(&mut self.agents.get(id).call, NO_CALL);
         if call != NO_CALL {
-            self.calls.remove(call);
-            let model = self.agents.get(id).session.model().0;
-            self.endpoints[usize::from(model)].ended();
+            let reserved = self.calls.remove(call).reserved;
+            if reserved.is_none() {
+                let model = self.agents.get(id).session.model().0;
+                self.end_try(model);
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod governance;
 mod hosts;
 mod meter;
 mod platform;
+mod quotas;
 mod sessions;
 mod setup;
 mod snapshots;
@@ -20,6 +21,7 @@ mod starts;
 
 pub use executor::{Event, Executor, Rank, SaveJob, SaveOutcome, StartJob, ToolJob, ToolReport};
 pub use platform::PoolError;
+pub use quotas::{QuotaSubject, QuotaTerms};
 pub use setup::{ClassTerms, PolicyTerms, PoolClaim, RunOptions, Setup, SetupError, TenantTerms};
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use agent::{Agent, Agents, Calls, Kind, Slot};
 use governance::TenantUse;
 use hosts::HostInfo;
 use meter::{Given, Meter};
+use quotas::Windows;
 
 use crate::control::{Control, Effect};
 use crate::measure::{Counter, Gauge, Holding, HostHolding, Metric, Recorder, Totals};
@@ -79,6 +82,7 @@ pub struct Conduct<X: Executor> {
     to_come: u64,
     hosts: Vec<HostInfo<X::Timer>>,
     tenants: Vec<TenantUse>,
+    windows: Windows,
     /// Classes whose agent has its identity.
     identified: Vec<bool>,
     /// Places that pools have had.
@@ -99,6 +103,8 @@ impl<X: Executor> Conduct<X> {
     pub fn new(setup: &Arc<Setup>, replication: u16) -> Self {
         let setup = Arc::clone(setup);
         let demand = setup.demand(replication);
+        let mut recorder = Recorder::new(setup.models.len(), setup.host_types.len());
+        recorder.meter_quotas(setup.quotas.len());
         Conduct {
             agents: Agents::new(demand.have_children),
             demand,
@@ -109,7 +115,7 @@ impl<X: Executor> Conduct<X> {
             asked_again: FxHashMap::default(),
             identified_at: FxHashMap::default(),
             saved_dirt: FxHashMap::default(),
-            recorder: Recorder::new(setup.models.len(), setup.host_types.len()),
+            recorder,
             meter: Meter::new(setup.meter),
             effects: Vec::new(),
             tools: Vec::new(),
@@ -122,6 +128,7 @@ impl<X: Executor> Conduct<X> {
             to_come: 0,
             hosts: Vec::new(),
             tenants: vec![TenantUse::default(); setup.tenants.len()],
+            windows: Windows::new(setup.quotas.len()),
             identified: vec![false; setup.classes.len()],
             places: 0,
             background: 0,
@@ -247,6 +254,7 @@ impl<X: Executor> Conduct<X> {
     /// The warm-up ends at `at`: what is measured is measured from here.
     pub fn begin_measure(&mut self, at: Time) {
         self.end_scale_out(at);
+        self.expire_windows(at);
         self.recorder.begin_measure(at);
     }
 
@@ -352,8 +360,10 @@ impl<X: Executor> Conduct<X> {
         // What stays held is not given back and taken again.
         if before == Slot::Free {
             self.count_memory(class, host, 1);
+            self.note_slot(class, 1);
         } else if slot == Slot::Free {
             self.count_memory(class, host, -1);
+            self.note_slot(class, -1);
         }
         for (held, sign) in [(before, -1), (slot, 1)] {
             self.count_slot(held, class, host, sign);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::platform::{self, PoolError};
+use super::quotas::{self, QuotaTerms};
 use crate::billing::MeterTerms;
 use crate::control::ControlConfig;
 use crate::dist::Dist;
@@ -108,6 +109,8 @@ pub struct Setup {
     pub pools: Vec<PoolClaim>,
     /// Tenants by number.
     pub tenants: Vec<TenantTerms>,
+    /// What the scenario limits, the platform's quotas first.
+    pub quotas: Vec<QuotaTerms>,
     /// What sessions or agents show; lifetime compressed.
     pub identity: Option<Identity>,
     /// What telemetry adds to the CPU time of tool work: 1 for nothing.
@@ -255,6 +258,7 @@ impl Setup {
             have_children: plans.have_children(),
             measures_a_span: matches!(scenario.experiment.measure, Measure::For(_)),
             classes,
+            quotas: quotas::terms(scenario, &tenants, &models),
             tenants,
             long_above: models.iter().map(long_above).collect(),
             models,

@@ -15,13 +15,21 @@ const PLACES: u64 = 1 << 62;
 
 impl<X: Executor> Conduct<X> {
     pub(super) fn granted(&mut self, now: Time, id: u32, start: Start, host: u32) {
+        let waits = self.agents.get(id).waiting;
         let waited = self.unqueue(now, id);
         self.recorder.count(Counter::SandboxesMade, 1);
         let agent = self.agents.get(id);
         agent.host = host;
-        if agent.is_place() {
+        let class = agent.session.class();
+        let is_place = agent.is_place();
+        self.note_create(now, class);
+        if is_place {
             return self.set_slot(id, Slot::PoolStarting);
         }
+        if !waits {
+            self.note_request(class, None);
+        }
+        let agent = self.agents.get(id);
         (agent.resumes, agent.claims) = (start == Start::Restore, false);
         let woken = std::mem::take(&mut agent.hibernated);
         self.observe_wait(id, waited);

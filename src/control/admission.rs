@@ -4,7 +4,7 @@ use super::effect::{Effect, Start, TimerKind};
 use super::entry::{Flag, State};
 use super::machine::Control;
 use super::queue::Place;
-use super::room::{Blocked, Room};
+use super::room::{Blocked, HeldUpBy};
 use crate::units::Time;
 
 impl Control {
@@ -13,13 +13,14 @@ impl Control {
         let policy = self.policy(id);
         let place = self.queue.place(policy.priority, policy.tenant);
         let mut token_at = None;
+        // Who stands behind others is held up by what holds up the first of them.
         if self.may_go_first(place) {
             match self.room_for(now, id, start) {
                 Ok(host) => {
                     self.queue.passed(place, policy.tenant);
                     return self.grant(id, start, host, out);
                 }
-                Err(Blocked::Token(at) | Blocked::Tenant(at) | Blocked::Full(at)) => token_at = at,
+                Err(blocked) => (token_at, self.held_up_by) = (blocked.token_at(), blocked.by()),
             }
         }
         if self.config.queue_capacity.is_some_and(|capacity| self.queue.len() >= capacity) {
@@ -49,8 +50,11 @@ impl Control {
 
     /// Takes room for the session or place.
     fn room_for(&mut self, now: Time, id: u32, start: Start) -> Result<u32, Blocked> {
-        if self.stalled || (start == Start::Boot && self.store.is_full()) {
-            return Err(Blocked::Full(None));
+        if self.stalled {
+            return Err(Blocked::Full(HeldUpBy::NoQuota, None));
+        }
+        if start == Start::Boot && self.store.is_full() {
+            return Err(Blocked::Full(HeldUpBy::Storage, None));
         }
         let policy = self.policy(id);
         self.room.take(now, policy.shape, policy.tenant)
@@ -77,7 +81,11 @@ impl Control {
                 unreachable!("who is found in the queue waits")
             };
             let claimed = start == Start::Boot && self.claim_waiting(now, id, out);
-            match if claimed { Ok(None) } else { self.room_for(now, id, start).map(Some) } {
+            let room = if claimed { Ok(None) } else { self.room_for(now, id, start).map(Some) };
+            if let Err(blocked) = room {
+                self.held_up_by = blocked.by();
+            }
+            match room {
                 Ok(None) => {}
                 Ok(Some(host)) => {
                     self.queue.take(place);
@@ -89,8 +97,9 @@ impl Control {
                     self.await_token(at, out);
                     return false;
                 }
-                Err(Blocked::Tenant(at)) => self.await_token(at, out),
-                Err(Blocked::Full(at)) => {
+                Err(Blocked::Tenant) => {}
+                Err(Blocked::TenantToken(at)) => self.await_token(at, out),
+                Err(Blocked::Full(_, at)) => {
                     self.await_token(at, out);
                     if self.stalled || !self.config.backfill {
                         return false;
@@ -111,9 +120,7 @@ impl Control {
                     self.room.waits(self.policy(id).shape, false);
                     self.grant(id, Start::Boot, host, out);
                 }
-                Err(Blocked::Token(at) | Blocked::Tenant(at) | Blocked::Full(at)) => {
-                    return self.await_token(at, out);
-                }
+                Err(blocked) => return self.await_token(blocked.token_at(), out),
             }
         }
     }
@@ -123,9 +130,7 @@ impl Control {
         if self.queue.len() == 0 && self.refills.is_empty() {
             match self.room_for(now, id, Start::Boot) {
                 Ok(host) => return self.grant(id, Start::Boot, host, out),
-                Err(Blocked::Token(at) | Blocked::Tenant(at) | Blocked::Full(at)) => {
-                    self.await_token(at, out);
-                }
+                Err(blocked) => self.await_token(blocked.token_at(), out),
             }
         }
         self.entries[id as usize].state = State::Queued { start: Start::Boot, ticket: 0 };
@@ -177,7 +182,7 @@ impl Control {
         } else {
             self.queue.leave();
         }
-        if matches!(self.room, Room::Fleet(_)) || self.store.quota.is_some() {
+        if self.room.differs_by_shape() || self.store.quota.is_some() {
             self.serve_soon(out);
         }
     }

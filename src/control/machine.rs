@@ -4,7 +4,7 @@ use super::effect::{Effect, Start, TimerKind};
 use super::entry::{Entry, Flag, State};
 use super::pool::Pool;
 use super::queue::Queue;
-use super::room::{Room, Store};
+use super::room::{HeldUpBy, Room, Store};
 use super::{ClassPolicy, ControlConfig};
 use crate::engine::prefetch;
 use crate::scenario::types::IdleThen;
@@ -25,6 +25,8 @@ pub struct Control {
     pub(super) token_due: Option<Time>,
     /// The control plane grants nothing.
     pub(super) stalled: bool,
+    /// What held up the first in the queue when it was last looked at.
+    pub(super) held_up_by: HeldUpBy,
 }
 
 impl Control {
@@ -41,6 +43,7 @@ impl Control {
             serving: false,
             token_due: None,
             stalled: false,
+            held_up_by: HeldUpBy::default(),
             config,
         }
     }
@@ -56,6 +59,12 @@ impl Control {
     /// Requests in the queue.
     pub fn queue_length(&self) -> u64 {
         self.queue.len()
+    }
+
+    /// What holds up the request that was just queued or turned away: what stands in its own way, or in
+    /// the way of the first of those before it.
+    pub fn held_up_by(&self) -> HeldUpBy {
+        self.held_up_by
     }
 
     /// Slots held on an elastic platform; `None` on hosts.

@@ -39,7 +39,7 @@ pub use effect::{Effect, HostStart, Start, TimerKind};
 pub use fleet::{FleetConfig, HostTerms, Shape};
 pub use machine::Control;
 pub use pool::{PoolSize, PoolTerms};
-pub use room::{ElasticTerms, RoomConfig};
+pub use room::{ElasticTerms, HeldUpBy, RoomConfig};
 
 use crate::scenario::types::{IdleThen, Platform};
 use crate::units::{Bytes, Span};

@@ -6,15 +6,59 @@ use super::fleet::{Fleet, FleetConfig, Shape};
 use crate::scenario::types::{CreateRate, Elastic};
 use crate::units::{Bytes, Time};
 
+/// What holds a request for a slot up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeldUpBy {
+    /// No quota: hosts are full, or the control plane stalls.
+    #[default]
+    NoQuota,
+    /// Sandboxes at once.
+    Sandboxes,
+    /// vCPUs of all sandboxes.
+    Vcpu,
+    /// Memory of all sandboxes.
+    Memory,
+    /// Boots and restores per time.
+    Creates,
+    /// Sandboxes at once of one tenant.
+    TenantSandboxes,
+    /// Boots and restores per time of one tenant.
+    TenantCreates,
+    /// Bytes of stored snapshots.
+    Storage,
+}
+
 /// Why a sandbox cannot start now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blocked {
     /// There is no room for one of its shape; when a host that is rationed takes one again, if any is.
-    Full(Option<Time>),
+    Full(HeldUpBy, Option<Time>),
     /// Creations are rationed; when the next is due, if ever.
     Token(Option<Time>),
-    /// Its tenant has all it may have; others are not held up.
-    Tenant(Option<Time>),
+    /// Its tenant has all its sandboxes; others are not held up.
+    Tenant,
+    /// Its tenant's creations are rationed; others are not held up.
+    TenantToken(Option<Time>),
+}
+
+impl Blocked {
+    /// The quota behind it.
+    pub fn by(self) -> HeldUpBy {
+        match self {
+            Blocked::Full(by, _) => by,
+            Blocked::Token(_) => HeldUpBy::Creates,
+            Blocked::Tenant => HeldUpBy::TenantSandboxes,
+            Blocked::TenantToken(_) => HeldUpBy::TenantCreates,
+        }
+    }
+
+    /// When a token is due that it waits for.
+    pub fn token_at(self) -> Option<Time> {
+        match self {
+            Blocked::Token(at) | Blocked::TenantToken(at) | Blocked::Full(_, at) => at,
+            Blocked::Tenant => None,
+        }
+    }
 }
 
 /// How many sandboxes there can be.
@@ -31,6 +75,10 @@ pub enum RoomConfig {
 pub struct ElasticTerms {
     /// Slots in all, `None` for no limit.
     pub slots: Option<u64>,
+    /// vCPUs in all, in millionths.
+    pub micro_vcpu: Option<u64>,
+    /// Memory in all, overhead included.
+    pub memory: Option<Bytes>,
     /// Rate of boots and restores.
     pub create_rate: Option<CreateRate>,
     /// Slots of each tenant.
@@ -45,6 +93,8 @@ impl ElasticTerms {
         let tenant = elastic.per_tenant.as_ref();
         ElasticTerms {
             slots: elastic.max_concurrent.get(),
+            micro_vcpu: elastic.vcpu.map(|vcpu| Shape::new(vcpu, Bytes(0)).micro_vcpu),
+            memory: elastic.memory,
             create_rate: elastic.create_rate.clone(),
             tenant_slots: tenant.and_then(|t| t.max_concurrent.get()),
             tenant_rate: tenant.and_then(|t| t.create_rate.clone()),
@@ -62,11 +112,30 @@ pub(super) enum Room {
 pub(super) struct ElasticRoom {
     slots: Option<u64>,
     held: u64,
+    micro_vcpu: Level,
+    memory: Level,
     bucket: Option<Bucket>,
     tenant_slots: Option<u64>,
     tenants: Vec<TenantRoom>,
     /// Boots and restores under way.
     starts: u32,
+}
+
+/// A sum over sandboxes with its limit, if it has one.
+#[derive(Debug, Default)]
+struct Level {
+    limit: Option<u64>,
+    held: u64,
+}
+
+impl Level {
+    fn new(limit: Option<u64>) -> Self {
+        Level { limit, held: 0 }
+    }
+
+    fn has_room(&self, need: u64) -> bool {
+        self.limit.is_none_or(|limit| self.held + need <= limit)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +160,8 @@ impl Room {
         Room::Elastic(ElasticRoom {
             slots: elastic.slots,
             held: 0,
+            micro_vcpu: Level::new(elastic.micro_vcpu),
+            memory: Level::new(elastic.memory.map(|memory| memory.0)),
             bucket: bucket(&elastic.create_rate),
             tenant_slots: elastic.tenant_slots,
             tenants: (0..tenants).map(|_| tenant()).collect(),
@@ -107,10 +178,10 @@ impl Room {
     /// Takes room for a sandbox; on which host.
     pub fn take(&mut self, now: Time, shape: Shape, tenant: u16) -> Result<u32, Blocked> {
         match self {
-            Room::Fleet(fleet) => {
-                fleet.take(now, shape).ok_or_else(|| Blocked::Full(fleet.rationed_until()))
-            }
-            Room::Elastic(elastic) => elastic.take(now, tenant).map(|()| 0),
+            Room::Fleet(fleet) => fleet
+                .take(now, shape)
+                .ok_or_else(|| Blocked::Full(HeldUpBy::NoQuota, fleet.rationed_until())),
+            Room::Elastic(elastic) => elastic.take(now, shape, tenant).map(|()| 0),
         }
     }
 
@@ -121,6 +192,8 @@ impl Room {
             Room::Elastic(elastic) => {
                 debug_assert!(elastic.held > 0, "a slot that is freed was held");
                 elastic.held -= 1;
+                elastic.micro_vcpu.held -= shape.micro_vcpu;
+                elastic.memory.held -= shape.memory.0;
                 elastic.tenants[usize::from(tenant)].held -= 1;
             }
         }
@@ -163,6 +236,15 @@ impl Room {
         }
     }
 
+    /// Whether a request that leaves the queue may make room for others: those behind it may fit where
+    /// it did not.
+    pub fn differs_by_shape(&self) -> bool {
+        match self {
+            Room::Fleet(_) => true,
+            Room::Elastic(e) => e.micro_vcpu.limit.is_some() || e.memory.limit.is_some(),
+        }
+    }
+
     pub fn fleet(&mut self) -> &mut Fleet {
         match self {
             Room::Fleet(fleet) => fleet,
@@ -180,19 +262,25 @@ impl Room {
 }
 
 impl ElasticRoom {
-    fn take(&mut self, now: Time, tenant: u16) -> Result<(), Blocked> {
+    fn take(&mut self, now: Time, shape: Shape, tenant: u16) -> Result<(), Blocked> {
         if self.slots.is_some_and(|slots| self.held >= slots) {
-            return Err(Blocked::Full(None));
+            return Err(Blocked::Full(HeldUpBy::Sandboxes, None));
+        }
+        if !self.micro_vcpu.has_room(shape.micro_vcpu) {
+            return Err(Blocked::Full(HeldUpBy::Vcpu, None));
+        }
+        if !self.memory.has_room(shape.memory.0) {
+            return Err(Blocked::Full(HeldUpBy::Memory, None));
         }
         let own = &mut self.tenants[usize::from(tenant)];
         if self.tenant_slots.is_some_and(|slots| own.held >= slots) {
-            return Err(Blocked::Tenant(None));
+            return Err(Blocked::Tenant);
         }
         // Both tokens are there, or neither is taken.
         if let Some(bucket) = &mut own.bucket
             && let Some(later) = later(bucket, now)
         {
-            return Err(Blocked::Tenant(later));
+            return Err(Blocked::TenantToken(later));
         }
         if let Some(bucket) = &mut self.bucket {
             bucket.take(now, ONE).map_err(Blocked::Token)?;
@@ -202,6 +290,8 @@ impl ElasticRoom {
         }
         own.held += 1;
         self.held += 1;
+        self.micro_vcpu.held += shape.micro_vcpu;
+        self.memory.held += shape.memory.0;
         Ok(())
     }
 }

@@ -9,12 +9,13 @@ use super::record::{
     Run, SCHEMA,
 };
 use super::scorecard;
-use super::totals::{TokenUse, Totals};
+use super::totals::{ReservedUse, TokenUse, Totals};
 use crate::billing::{
-    ConsumedLedger, Cost, HostLedger, LongTokens, MemoryTerms, MeterTerms, Phases, Rates,
-    RoundedLedger, TokenLedger, Usage,
+    ConsumedLedger, Cost, HostLedger, LongTokens, MemoryTerms, MeterTerms, Phases,
+    ProvisionedTokens, Rates, RoundedLedger, TokenLedger, Usage,
 };
-use crate::scenario::types::{BillFrom, Capacity, HostType, Rounding, Scenario};
+use crate::scenario::types::{BillFrom, Capacity, HostType, Provisioned, Rounding, Scenario};
+use crate::units::Span;
 
 const GIB: f64 = 1_073_741_824.0;
 /// Holdings count vCPUs in millionths.
@@ -83,6 +84,9 @@ impl Run {
             stage: None,
             baseline: None,
             windows: IndexMap::new(),
+            quotas: IndexMap::new(),
+            provisioned: IndexMap::new(),
+            comparison: None,
             decision: None,
             input: None,
             per_replication,
@@ -166,6 +170,11 @@ fn usage(totals: &Totals, scenario: &Scenario, models: &[String]) -> Usage {
         let long_rates =
             scenario.models.get(name).and_then(|model| model.rates.long_context.as_ref());
         let long = long_rates.map(|rates| long_tokens(rates.above.0, totals.long_tokens[i]));
+        let provisioned = scenario.models.get(name).and_then(|model| {
+            let reserved = model.provisioned.as_ref()?;
+            let long = long_rates.map(|rates| rates.above.0);
+            Some(reserved_tokens(reserved, totals.measured(), long, totals.reserved_tokens[i]))
+        });
         let TokenUse { input, cached, output, written } = totals.tokens[i];
         (
             name.clone(),
@@ -175,6 +184,7 @@ fn usage(totals: &Totals, scenario: &Scenario, models: &[String]) -> Usage {
                 output: output as f64,
                 written: Some(written as f64),
                 long,
+                provisioned,
             },
         )
     });
@@ -216,6 +226,26 @@ fn usage(totals: &Totals, scenario: &Scenario, models: &[String]) -> Usage {
         management_seconds: management_seconds(totals, scenario),
         hosts: hosts(totals, scenario),
         tokens: tokens.collect(),
+    }
+}
+
+fn reserved_tokens(
+    reserved: &Provisioned,
+    measured: Span,
+    long_above: Option<u64>,
+    used: ReservedUse,
+) -> ProvisionedTokens {
+    let minutes = measured.seconds() / 60.0;
+    let TokenUse { input, cached, output, written } = used.all;
+    ProvisionedTokens {
+        unit_seconds: reserved.units as f64 * measured.seconds(),
+        capacity: reserved.per_minute() * minutes,
+        charged: used.charged as f64,
+        input: input as f64,
+        cached: cached as f64,
+        output: output as f64,
+        written: written as f64,
+        long: long_above.map(|above| long_tokens(above, used.long)),
     }
 }
 

@@ -47,6 +47,8 @@ named! {
         ModelAttempts = "model_attempts",
         /// Tries refused by a quota.
         ModelRateLimited = "model_rate_limited",
+        /// Tries that went to pay-as-you-go because no reserved throughput was left.
+        ModelSpilled = "model_spilled",
         /// Tries that failed after they were let in.
         ModelErrors = "model_errors",
         /// Tool calls that ended.
@@ -93,6 +95,8 @@ named! {
         TokensCached = "tokens_cached",
         /// Output tokens.
         TokensOutput = "tokens_output",
+        /// Contexts that were replaced by a summary.
+        Compactions = "compactions",
         /// Calls whose prompt was cut to the window.
         ContextTruncations = "context_truncations",
         /// Policy checks.

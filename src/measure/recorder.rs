@@ -1,7 +1,8 @@
 //! Observations in, one replication's totals out.
 
 use super::names::{Counter, Gauge, Holding, HostHolding, Metric};
-use super::totals::{Cut, Surplus, TokenUse, Totals};
+use super::quota::QuotaUse;
+use super::totals::{Cut, ReservedUse, Served, Surplus, TokenUse, Totals};
 use crate::units::{Span, Time};
 
 /// A finished turn of one session.
@@ -85,6 +86,30 @@ impl Recorder {
         self.next_sample = from;
     }
 
+    /// There are so many quotas.
+    pub fn meter_quotas(&mut self, quotas: usize) {
+        self.totals.quotas = (0..quotas).map(|_| QuotaUse::new()).collect();
+    }
+
+    /// A request came to a quota; whether that held it up.
+    #[inline]
+    pub fn asked(&mut self, quota: usize, held_up: bool) {
+        let quota = &mut self.totals.quotas[quota];
+        quota.asked += 1;
+        quota.held_up += u64::from(held_up);
+    }
+
+    /// What is used of a quota changes by `delta` at `at`, now or since the last change.
+    #[inline]
+    pub fn used(&mut self, quota: usize, at: Time, delta: i64) {
+        self.totals.quotas[quota].level.add(at, delta);
+    }
+
+    /// What is used of a quota now.
+    pub fn in_use(&self, quota: usize) -> i64 {
+        self.totals.quotas[quota].level.value()
+    }
+
     /// Whoever executes tells which cores serve tool calls.
     pub fn meter_cpu(&mut self) {
         self.totals.cpu_metered = true;
@@ -131,6 +156,9 @@ impl Recorder {
             u64::try_from(self.value(Gauge::SessionsOpen)).expect("no gauge is negative");
         for gauge in self.totals.integrals() {
             gauge.restart(at);
+        }
+        for quota in &mut self.totals.quotas {
+            (quota.asked, quota.held_up) = (0, 0);
         }
     }
 
@@ -180,16 +208,24 @@ impl Recorder {
         self.totals.gauges[gauge as usize].value()
     }
 
-    /// Tokens billed for a try of a call to `model`; `long` if it is priced as a long one.
+    /// Tokens billed for a try of a call to `model`.
     #[inline]
-    pub fn tokens(&mut self, model: usize, used: TokenUse, long: bool) {
+    pub fn tokens(&mut self, model: usize, used: TokenUse, served: Served) {
         self.count(Counter::TokensInput, used.input);
         self.count(Counter::TokensCached, used.cached);
         self.count(Counter::TokensOutput, used.output);
         if self.measuring {
             self.totals.tokens[model].add(used);
-            if long {
-                self.totals.long_tokens[model].add(used);
+            let long = if served.long { used } else { TokenUse::default() };
+            match served.reserved {
+                None => self.totals.long_tokens[model].add(long),
+                Some(charged) => {
+                    self.totals.reserved_tokens[model].add(ReservedUse {
+                        charged,
+                        all: used,
+                        long,
+                    });
+                }
             }
         }
     }

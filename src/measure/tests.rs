@@ -2,7 +2,7 @@
 
 use super::record::{Kind, Quality, Run};
 use super::recorder::Recorder;
-use super::totals::{TokenUse, Totals};
+use super::totals::{Served, TokenUse, Totals};
 use super::{Counter, Gauge, Holding, Metric, RunInput, series};
 use crate::scenario::types::Scenario;
 use crate::units::{Span, Time};
@@ -52,7 +52,8 @@ fn totals(turn: Span) -> Totals {
     recorder.count(Counter::ModelCalls, 1);
     recorder.count(Counter::ModelAttempts, 2);
     recorder.count(Counter::ModelErrors, 1);
-    recorder.tokens(0, TokenUse { input: 1000, cached: 200, output: 100, written: 800 }, false);
+    let served = Served { long: false, reserved: None };
+    recorder.tokens(0, TokenUse { input: 1000, cached: 200, output: 100, written: 800 }, served);
     recorder.advance(at(40));
     recorder.turn(0, turn, turn);
     recorder.cpu_served(Span::from_secs(4));

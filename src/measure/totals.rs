@@ -1,6 +1,7 @@
 //! What one replication measured, whole or in pieces.
 
 use super::names::{Counter, Gauge, Holding, HostHolding, Metric};
+use super::quota::QuotaUse;
 use super::recorder::SeriesPoint;
 use crate::stats::{Summary, TimeWeighted};
 use crate::units::{Span, Time};
@@ -24,6 +25,34 @@ impl TokenUse {
         self.cached += other.cached;
         self.output += other.output;
         self.written += other.written;
+    }
+}
+
+/// How a try of a call was served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// It is priced as a long one.
+    pub long: bool,
+    /// Tokens that reserved throughput was charged for it; `None` for pay-as-you-go.
+    pub reserved: Option<u64>,
+}
+
+/// What reserved throughput of one model served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReservedUse {
+    /// Tokens that it was charged.
+    pub charged: u64,
+    /// Tokens of the calls.
+    pub all: TokenUse,
+    /// The part of them in calls that would be priced as long ones.
+    pub long: TokenUse,
+}
+
+impl ReservedUse {
+    pub(super) fn add(&mut self, other: ReservedUse) {
+        self.charged += other.charged;
+        self.all.add(other.all);
+        self.long.add(other.long);
     }
 }
 
@@ -79,8 +108,12 @@ pub struct Totals {
     pub host_holdings: Vec<[TimeWeighted; HostHolding::COUNT]>,
     /// Tokens by model.
     pub tokens: Vec<TokenUse>,
-    /// The part of them in calls that are priced as long ones, by model.
+    /// The part of them in calls that are priced as long ones, by model; without what is reserved.
     pub long_tokens: Vec<TokenUse>,
+    /// The part of them that reserved throughput served, by model.
+    pub reserved_tokens: Vec<ReservedUse>,
+    /// What quotas saw, in the order in which the run names them.
+    pub quotas: Vec<QuotaUse>,
     /// CPU time served to tool calls that ended since the warm-up's end.
     pub cpu_served: Span,
     /// What rounding holdings up adds that ended since the warm-up's end, or with the measure.
@@ -148,6 +181,8 @@ impl Totals {
             host_holdings: (0..host_types).map(|_| Default::default()).collect(),
             tokens: vec![TokenUse::default(); models],
             long_tokens: vec![TokenUse::default(); models],
+            reserved_tokens: vec![ReservedUse::default(); models],
+            quotas: Vec::new(),
             cpu_served: Span::ZERO,
             surplus: SurplusTotals::default(),
             cpu_metered: false,
@@ -169,6 +204,7 @@ impl Totals {
         self.gauges.clone_from(&before.gauges);
         self.holdings.clone_from(&before.holdings);
         self.host_holdings.clone_from(&before.host_holdings);
+        self.quotas = before.quotas.iter().map(QuotaUse::uncounted).collect();
         let at = before.ended;
         self.integrals().for_each(|gauge| gauge.restart(at));
     }
@@ -183,8 +219,9 @@ impl Totals {
             all.merge(metric);
         }
         let hosts = later.host_holdings.iter().flatten();
+        let levels = later.quotas.iter().map(|quota| &quota.level);
         let pieces: Vec<&TimeWeighted> =
-            later.gauges.iter().chain(&later.holdings).chain(hosts).collect();
+            later.gauges.iter().chain(&later.holdings).chain(hosts).chain(levels).collect();
         for (gauge, piece) in self.integrals().zip(pieces) {
             gauge.append(piece);
         }
@@ -194,6 +231,12 @@ impl Totals {
         for (all, tokens) in self.long_tokens.iter_mut().zip(&later.long_tokens) {
             all.add(*tokens);
         }
+        for (all, tokens) in self.reserved_tokens.iter_mut().zip(&later.reserved_tokens) {
+            all.add(*tokens);
+        }
+        for (all, quota) in self.quotas.iter_mut().zip(&later.quotas) {
+            all.add(quota);
+        }
         self.cpu_served += later.cpu_served;
         self.surplus.add(&later.surplus);
         (self.in_flight_at_end, self.ended) = (later.in_flight_at_end, later.ended);
@@ -202,7 +245,8 @@ impl Totals {
 
     pub(super) fn integrals(&mut self) -> impl Iterator<Item = &mut TimeWeighted> {
         let hosts = self.host_holdings.iter_mut().flatten();
-        self.gauges.iter_mut().chain(&mut self.holdings).chain(hosts)
+        let levels = self.quotas.iter_mut().map(|quota| &mut quota.level);
+        self.gauges.iter_mut().chain(&mut self.holdings).chain(hosts).chain(levels)
     }
 
     /// A counter's value.

@@ -9,11 +9,14 @@
 
 mod arms;
 mod chart;
+mod comparison;
 mod costs;
 mod decisions;
 mod files;
 mod html;
 pub mod number;
+mod provisioned;
+mod quotas;
 mod sections;
 mod table;
 mod tidy;

@@ -36,8 +36,11 @@ pub fn headline(run: &Run) -> String {
 pub fn sections(run: &Run) -> Vec<Table> {
     let all = [
         boundaries(run),
+        super::comparison::comparison(run),
         arms::baseline(run),
         arms::windows(run),
+        super::quotas::quotas(run),
+        super::provisioned::provisioned(run),
         stage(run),
         sessions(run),
         times(run),

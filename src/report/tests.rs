@@ -5,8 +5,10 @@ use indexmap::IndexMap;
 use super::*;
 use crate::billing::{Rates, Usage, price};
 use crate::measure::record::{
-    Axis, BoundaryRecord, GaugeIntervals, GaugeRecord, Kind, Level, MetricIntervals, MetricRecord,
-    Quality, ReplicationRecord, Run, SCHEMA, Scorecard, StageRecord, Verdict,
+    Axis, BoundaryRecord, ComparisonRecord, GaugeIntervals, GaugeRecord, Kind, Level,
+    MetricIntervals, MetricRecord, ProvisionedRecord, Quality, QuotaRecord, QuotaVerdict,
+    ReplicationRecord, Run, SCHEMA, Scorecard, SideRecord, StageRecord, StartRecord, StateRecord,
+    Verdict,
 };
 use crate::measure::{Gauge, SeriesPoint};
 use crate::scenario::types::{Expect, StageName};
@@ -116,6 +118,9 @@ fn record(replications: usize) -> Run {
         boundaries: boundaries.map(|(name, boundary)| (named(name), boundary)).into(),
         baseline: None,
         windows: IndexMap::new(),
+        quotas: IndexMap::new(),
+        provisioned: IndexMap::new(),
+        comparison: None,
         decision: None,
         input: None,
         stage: Some(StageRecord {
@@ -222,4 +227,99 @@ fn the_page_is_whole_and_fetches_nothing() {
         assert!(!page.contains(outside), "the page fetches {outside}");
     }
     assert_eq!(page.matches("<table>").count(), page.matches("</table>").count());
+}
+
+/// A quota that binds, one that another hides, and one that is ample.
+fn quotas() -> IndexMap<String, QuotaRecord> {
+    let quota = |what: &str, unit: &str, limit: f64, demand: f64, verdict| {
+        let binds = verdict == QuotaVerdict::Binds;
+        let asks = verdict != QuotaVerdict::Ample;
+        QuotaRecord {
+            what: what.to_owned(),
+            unit: unit.to_owned(),
+            limit,
+            window_s: None,
+            asked: 400.0,
+            held_up: if binds { 100.0 } else { 0.0 },
+            peak: demand.min(limit),
+            demand,
+            demand_replications: 4,
+            lifted: true,
+            verdict,
+            first: binds,
+            ask: asks.then_some(demand * 1.2),
+            request: asks.then(|| format!("Please raise {what}.")),
+        }
+    };
+    let all = [
+        quota("sandboxes at once", "sandboxes", 50.0, 100.0, QuotaVerdict::Binds),
+        quota("tokens of model m", "tokens/min", 15e6, 20e6, QuotaVerdict::WouldBind),
+        quota("requests to model m", "requests/min", 15_000.0, 900.0, QuotaVerdict::Ample),
+    ];
+    let places = ["slots", "tpm", "rpm"].map(str::to_owned);
+    places.into_iter().zip(all).collect()
+}
+
+fn side(isolation: &str, shared: bool) -> SideRecord {
+    SideRecord {
+        isolation: isolation.to_owned(),
+        sandboxes_per_host: shared.then_some(12.5),
+        cold_start: StartRecord {
+            count: 700.0,
+            mean: Some(3.2),
+            mean_ci95: Some([3.1, 3.3]),
+            cv: Some(0.45),
+            p99: Some(9.1),
+        },
+        idle_cost_share: Some(if shared { 0.31 } else { 0.002 }),
+        idle_cost_share_ci95: None,
+        idle_cost_per_day: Some(if shared { 42.0 } else { 0.5 }),
+        state: StateRecord {
+            keeps: if shared { "nothing" } else { "files" }.to_owned(),
+            returns: if shared { 0.0 } else { 120.0 },
+            found: (!shared).then_some(0.99),
+            recovery_p95: (!shared).then_some(3.5),
+        },
+        identity: (!shared).then(|| "session".to_owned()),
+        identities_per_session: if shared { 0.0 } else { 1.02 },
+    }
+}
+
+#[test]
+fn what_is_judged_beside_the_boundaries() {
+    let mut run = record(3);
+    run.quotas = quotas();
+    let provisioned = |utilisation: f64, from: f64, cheaper| ProvisionedRecord {
+        units: 15,
+        utilisation,
+        utilisation_ci95: Some([utilisation - 0.02, utilisation + 0.02]),
+        spilled: 0.12,
+        cost: Some(360.0),
+        on_demand: Some(360.0 * utilisation / from),
+        break_even: Some(from),
+        cheaper,
+    };
+    run.provisioned = [
+        ("a".to_owned(), provisioned(0.6, 0.4, Some(true))),
+        ("b".to_owned(), provisioned(0.4, 0.4, None)),
+        ("c".to_owned(), provisioned(0.6, 2.8, Some(false))),
+    ]
+    .into();
+    run.comparison = Some(Box::new(ComparisonRecord {
+        against: "traditional-shared-container@2026-11".to_owned(),
+        replications: 4,
+        traditional: side("shared-container", true),
+        platform: side("microvm", false),
+    }));
+    let new = |table: &Table| {
+        ["Quotas", "Reserved", "Traditional"].iter().any(|name| table.title.starts_with(name))
+    };
+    let tables: Vec<String> =
+        sections(&run).iter().filter(|t| new(t)).map(Table::markdown).collect();
+    insta::assert_snapshot!(tables.join("\n"));
+    // All of it is on the page too.
+    let page = html("by-hand", &[], &[Part { name: "Record", run: &run, series: &[] }]).unwrap();
+    for told in ["BINDS FIRST", "Please raise tokens of model m.", "never cheaper", "keeps files"] {
+        assert!(page.contains(told), "{told}");
+    }
 }

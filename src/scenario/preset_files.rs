@@ -24,6 +24,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "models/gpt-5.5-batch@2026-11.yaml",
     "models/gpt-5.5-priority@2026-11.yaml",
     "models/gpt-5.5-pro@2026-11.yaml",
+    "models/gpt-5.5-provisioned@2026-11.yaml",
     "models/gpt-5.5-tier-1@2026-11.yaml",
     "models/gpt-5.5@2026-11.yaml",
     "models/gpt-5.6-luna@2026-11.yaml",

@@ -72,7 +72,9 @@ fn model_is_fixed(model: &Model, sessions: &[SessionPlan]) -> bool {
         Latency::Formula(formula) => fixed(&formula.base),
     };
     let quota = &model.quota;
-    let limited = [quota.rpm, quota.tpm, quota.concurrency].iter().any(|l| *l != Limit::UNLIMITED);
+    let refuses = model.provisioned.as_ref().is_some_and(|reserved| !reserved.spill_over);
+    let limits = [quota.rpm, quota.tpm, quota.concurrency];
+    let limited = refuses || limits.iter().any(|l| *l != Limit::UNLIMITED);
     let steps = || sessions.iter().flat_map(|s| &s.turns).flat_map(|turn| &turn.steps);
     let errors = model.error_rate.0 == 0.0 || steps().all(|step| !step.errors.is_empty());
     // Backoff is drawn for each retry that the plan gives no fraction for.

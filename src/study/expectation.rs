@@ -3,8 +3,14 @@
 //! Sessions are planned and added up without a platform: no waits, no boots, no retries, an isolation
 //! tier that costs nothing. So these are the numbers to hold quotas against, not predictions.
 
+use indexmap::IndexMap;
+
+use crate::billing::{
+    ConsumedLedger, HostLedger, LongTokens, MeterTerms, Phases, ProvisionedTokens, TokenLedger,
+    Usage,
+};
 use crate::conduct::{ClassTerms, Setup};
-use crate::scenario::types::{Latency, Model, PromptCache};
+use crate::scenario::types::{Capacity, HostType, Latency, Model, PromptCache, Scenario};
 use crate::stats::interval;
 use crate::units::{Quantity, Rate, Span};
 use crate::workload::plan::{ModelId, Outline, Plans, StepAt};
@@ -30,8 +36,14 @@ pub struct ModelLoad {
     pub calls: Mean,
     /// Prompt tokens per session, cached ones included.
     pub prompt: Mean,
+    /// The part of them that a cache which forgets nothing would hold.
+    pub cached: Mean,
     /// Output tokens per session.
     pub output: Mean,
+    /// Seconds of calls per session.
+    pub busy_s: Mean,
+    /// Tokens in calls with a prompt that is priced as a long one: prompt, cached and output.
+    pub long: [Mean; 3],
 }
 
 /// What a scenario's demand asks for.
@@ -49,6 +61,12 @@ pub struct Expectation {
     pub in_turn_s: Mean,
     /// CPU-seconds of tool calls, on the reference core.
     pub cpu_s: Mean,
+    /// Tool calls.
+    pub tool_calls: Mean,
+    /// vCPU-seconds that sandboxes in turns hold.
+    pub vcpu_s: Mean,
+    /// GiB-seconds that they hold.
+    pub gib_s: Mean,
     /// By model, in the scenario's order; models that nobody calls are left out.
     pub models: Vec<ModelLoad>,
 }
@@ -73,7 +91,10 @@ pub fn expectation(setup: &Setup) -> Expectation {
         model: name.clone(),
         calls: mean(&|s| s.models[id].calls),
         prompt: mean(&|s| s.models[id].prompt),
+        cached: mean(&|s| s.models[id].cached),
         output: mean(&|s| s.models[id].output),
+        busy_s: mean(&|s| s.models[id].busy),
+        long: [0, 1, 2].map(|part| mean(&|s| s.models[id].long[part])),
     });
     Expectation {
         sessions,
@@ -82,6 +103,9 @@ pub fn expectation(setup: &Setup) -> Expectation {
         length_s: mean(&|s| s.think + s.in_turn),
         in_turn_s: mean(&|s| s.in_turn),
         cpu_s: mean(&|s| s.cpu),
+        tool_calls: mean(&|s| s.tool_calls),
+        vcpu_s: mean(&|s| s.in_turn * s.vcpu),
+        gib_s: mean(&|s| s.in_turn * s.gib),
         models: models.filter(|load| load.calls.value > 0.0).collect(),
     }
 }
@@ -91,7 +115,10 @@ pub fn expectation(setup: &Setup) -> Expectation {
 struct ModelSums {
     calls: f64,
     prompt: f64,
+    cached: f64,
     output: f64,
+    busy: f64,
+    long: [f64; 3],
 }
 
 /// What one session asks for.
@@ -101,6 +128,10 @@ struct Sums {
     think: f64,
     in_turn: f64,
     cpu: f64,
+    tool_calls: f64,
+    /// What its sandbox is given.
+    vcpu: f64,
+    gib: f64,
     models: Vec<ModelSums>,
 }
 
@@ -119,8 +150,11 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn session(setup: &Setup, index: u64) -> Sums {
         let outline = setup.plans().outline(0, index);
+        let class = &setup.classes[usize::from(outline.class.0)];
         let sums = Sums {
             turns: f64::from(outline.turns),
+            vcpu: class.vcpu.0,
+            gib: class.memory.gib(),
             models: vec![ModelSums::default(); setup.models.len()],
             ..Sums::default()
         };
@@ -143,6 +177,12 @@ impl Walk<'_> {
         let ModelId(id) = call.model;
         let (_, model) = &self.setup.models[usize::from(id)];
         let window = model.context_window.map_or(u64::MAX, |w| w.0);
+        if let (Some(terms), None) = (model.compaction, call.context)
+            && self.before + call.input > terms.above.0
+            && self.before > terms.summary.0
+        {
+            self.compact(id, terms.summary.0);
+        }
         let context = call.context.unwrap_or(self.before + call.input).min(window);
         let cached = match model.prompt_cache {
             PromptCache::None => 0,
@@ -150,14 +190,37 @@ impl Walk<'_> {
         };
         self.before = context + call.output;
         self.prompt = context;
-        let sums = &mut self.sums.models[usize::from(id)];
-        sums.calls += 1.0;
-        sums.prompt += context as f64;
-        sums.output += call.output as f64;
         let recorded = call.latency.map(Span::seconds);
-        self.sums.in_turn +=
-            recorded.unwrap_or_else(|| latency(model, context - cached, call.output));
+        let takes = recorded.unwrap_or_else(|| latency(model, context - cached, call.output));
+        self.call(id, [context, cached, call.output], takes);
         self.tools(at);
+    }
+
+    /// A call that replaces the context by a summary.
+    fn compact(&mut self, id: u16, summary: u64) {
+        let (_, model) = &self.setup.models[usize::from(id)];
+        let context = self.before.min(model.context_window.map_or(u64::MAX, |w| w.0));
+        let cached = match model.prompt_cache {
+            PromptCache::None => 0,
+            PromptCache::Lifetime(_) => self.prompt.min(context),
+        };
+        self.call(id, [context, cached, summary], latency(model, context - cached, summary));
+        (self.before, self.prompt) = (summary, 0);
+    }
+
+    /// Adds a call of so many tokens: prompt, cached and output.
+    fn call(&mut self, id: u16, tokens: [u64; 3], takes: f64) {
+        let sums = &mut self.sums.models[usize::from(id)];
+        let [prompt, cached, output] = tokens.map(|tokens| tokens as f64);
+        sums.calls += 1.0;
+        sums.prompt += prompt;
+        sums.cached += cached;
+        sums.output += output;
+        sums.busy += takes;
+        if self.setup.long_above[usize::from(id)].is_some_and(|above| tokens[0] > above) {
+            sums.long.iter_mut().zip([prompt, cached, output]).for_each(|(sum, n)| *sum += n);
+        }
+        self.sums.in_turn += takes;
     }
 
     fn tools(&mut self, at: StepAt) {
@@ -169,9 +232,49 @@ impl Walk<'_> {
             let cores = tool.cores.0.min(vcpu.0);
             longest = longest.max(tool.io.seconds() + tool.cpu.seconds() / cores);
             self.sums.cpu += tool.cpu.seconds();
+            self.sums.tool_calls += 1.0;
         }
         self.sums.in_turn += longest;
     }
+}
+
+impl ModelLoad {
+    /// The tokens of so many sessions in so many seconds.
+    fn ledger(&self, model: &Model, sessions: f64, seconds: f64) -> TokenLedger {
+        let of = |mean: Mean| mean.value * sessions;
+        let (input, cached, output) = (of(self.prompt), of(self.cached), of(self.output));
+        let written = if super::explain::caches(model) { input - cached } else { 0.0 };
+        let long = model.rates.long_context.as_ref().map(|rates| {
+            let [input, cached, output] = self.long.map(of);
+            let written = if super::explain::caches(model) { input - cached } else { 0.0 };
+            LongTokens { above: rates.above.0, input, cached, output, written }
+        });
+        // What is reserved may serve it all, and is paid anyway.
+        let provisioned = model.provisioned.as_ref().map(|reserved| ProvisionedTokens {
+            unit_seconds: reserved.units as f64 * seconds,
+            input,
+            cached,
+            output,
+            written,
+            ..ProvisionedTokens::default()
+        });
+        let long = long.filter(|_| provisioned.is_none());
+        TokenLedger { input, cached, output, written: Some(written), long, provisioned }
+    }
+}
+
+/// Hosts that are always up.
+fn always_up(scenario: &Scenario, seconds: f64) -> IndexMap<String, HostLedger> {
+    let Capacity::Hosts(hosts) = &scenario.platform.capacity else { return IndexMap::new() };
+    let up = |(name, host): (&str, &HostType)| {
+        let ledger = HostLedger {
+            up_seconds: f64::from(host.min) * seconds,
+            memory_bytes: host.memory.0 as f64 * host.overcommit.memory.0,
+            ..HostLedger::default()
+        };
+        (name.to_owned(), ledger)
+    };
+    hosts.types().into_iter().map(up).collect()
 }
 
 /// Latency at the formula's means; a call without a recorded latency takes none where none is modelled.
@@ -187,6 +290,38 @@ fn latency(model: &Model, uncached: u64, output: u64) -> f64 {
 }
 
 impl Expectation {
+    /// What the sessions of `seconds` use at least: their turns, tokens and tools at full speed, and hosts that
+    /// are always up. `None` without an arrival rate.
+    pub fn usage(&self, scenario: &Scenario, seconds: f64) -> Option<Usage> {
+        let sessions = self.rate?.base() * seconds;
+        let in_turn = |mean: Mean| Phases { turn: mean.value * sessions, ..Phases::default() };
+        let meter = MeterTerms::of(scenario);
+        let consumed = meter.memory.map(|terms| ConsumedLedger {
+            floor_bytes: terms.floor.0,
+            peak: terms.peak,
+            gib_seconds_above: Phases::default(),
+        });
+        let tokens = self.models.iter().map(|load| {
+            let model = scenario.models.get(&load.model).cloned().unwrap_or_default();
+            (load.model.clone(), load.ledger(&model, sessions, seconds))
+        });
+        Some(Usage {
+            measured_s: seconds,
+            sessions_started: sessions,
+            sessions_completed: sessions,
+            turns: self.turns.value * sessions,
+            tool_calls: self.tool_calls.value * sessions,
+            vcpu_seconds: in_turn(self.vcpu_s),
+            gib_seconds: in_turn(self.gib_s),
+            cpu_seconds_served: self.cpu_s.value * sessions,
+            sandbox_seconds: meter.slots.then(|| in_turn(self.in_turn_s)),
+            consumed,
+            hosts: always_up(scenario, seconds),
+            tokens: tokens.collect(),
+            ..Usage::default()
+        })
+    }
+
     /// Sessions open on average, by Little's law; `None` without an arrival rate.
     pub fn open_sessions(&self) -> Option<f64> {
         Some(self.rate?.base() * self.length_s.value)

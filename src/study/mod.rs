@@ -2,13 +2,17 @@
 
 mod calibrate;
 mod changes;
+mod comparison;
 mod design;
 mod exact;
 mod expectation;
+mod explain;
 mod input;
 mod lived;
 mod looks;
 mod piece;
+mod provisioned;
+mod quotas;
 mod replicate;
 mod simulated;
 mod stock;
@@ -16,8 +20,10 @@ mod twin;
 mod windows;
 
 pub use calibrate::{Calibration, calibrate};
+pub use comparison::beside;
 pub use design::{Arms, DesignError, Study, arms, design};
 pub use expectation::{Expectation, Mean, ModelLoad, expectation};
+pub use explain::{Explanation, explain};
 pub use lived::{live_record, twin_record};
 pub use piece::piece;
 pub use replicate::{Design, replicate, replicate_arms, until_decided};

@@ -86,8 +86,11 @@ pub fn simulated(
         open.push(judge.still_open(look, outcomes));
         open.last().is_some_and(Vec::is_empty)
     });
-    let (run, outcome, totals) =
+    let (mut run, outcome, totals) =
         judge.record(outcomes, open).ok_or(SimulateError::NothingMeasured)?;
+    run.provisioned = super::provisioned::provisioned(&run, scenario);
+    let headroom = scenario.experiment.headroom;
+    run.quotas = super::quotas::verdicts(&arms.own.design, &totals, headroom, watch);
     let interrupted =
         watch.stop.load(std::sync::atomic::Ordering::Relaxed) && !run.quality.complete;
     let warmup_reason = arms.own.warmup_reason;
@@ -275,9 +278,11 @@ impl<'a> Judge<'a> {
             let few = |warning: &&String| !warning.contains("too few observations");
             let warnings = baseline.quality.warnings.iter().filter(few);
             run.quality.warnings.extend(warnings.map(|w| format!("baseline: {w}")));
-            let isolation = self.arms[1].scenario.platform.isolation.name().to_owned();
-            run.baseline =
-                Some(Box::new(BaselineRecord { isolation, part: baseline.into(), changes }));
+            let (own, other) = (self.arms[0].scenario, self.arms[1].scenario);
+            let isolation = other.platform.isolation.name().to_owned();
+            let part = PartRecord::from(baseline);
+            run.comparison = Some(Box::new(super::comparison::comparison(&run, own, &part, other)));
+            run.baseline = Some(Box::new(BaselineRecord { isolation, part, changes }));
         }
         run
     }

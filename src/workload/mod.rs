@@ -6,6 +6,7 @@ pub mod length;
 mod modulated;
 pub mod plan;
 pub mod profile;
+mod request;
 pub mod session;
 mod terms;
 pub mod trace;

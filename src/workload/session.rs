@@ -3,6 +3,7 @@
 //! It holds token context, prompt cache and retries. Like the control machine it is pure: each
 //! call carries its instant, and what is wanted is returned, never done.
 
+pub use super::request::Request;
 pub use super::terms::CallTerms;
 
 use super::plan::{ClassId, End, ModelId, Outline, Plans, StepAt, ToolPlan};
@@ -24,31 +25,6 @@ pub struct Demand {
     pub replication: u16,
     /// Factor by which waited time is compressed.
     pub compression: f64,
-}
-
-/// One attempt of a model call.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Request {
-    /// The session's number, which keys draws.
-    pub session: u64,
-    /// The step in the session and the attempt, which key draws.
-    pub key: u32,
-    /// The model called.
-    pub model: ModelId,
-    /// Prompt tokens, cut to the window.
-    pub prompt: u64,
-    /// The part of them that comes from the cache.
-    pub cached: u64,
-    /// Output tokens planned.
-    pub output: u64,
-    /// Recorded duration, not compressed.
-    pub latency: Option<Span>,
-    /// Whether the plan says that this attempt fails; `None` leaves it to a draw.
-    pub fails: Option<bool>,
-    /// Whether the prompt was cut.
-    pub truncated: bool,
-    /// Attempts of this call before this one.
-    pub attempt: u32,
 }
 
 /// What a session wants next.
@@ -85,6 +61,8 @@ enum Phase {
     Away,
     CallDue,
     Calling,
+    /// In a call that replaces the context by a summary.
+    Compacting,
     ToolsDue,
     InTools,
     InChildren,
@@ -236,6 +214,13 @@ impl Session {
                 let input = if self.step == 0 { call.input } else { terms.tokens(call.input) };
                 self.whole = call.context.unwrap_or(self.context + input);
                 self.output = terms.tokens(call.output);
+                let longer = |(above, summary)| self.whole > above && self.context > summary;
+                if let (Some(terms), None) = (terms.compaction.filter(|t| longer(*t)), call.context)
+                {
+                    // The context is summed up first; the call that was due comes after.
+                    self.phase = Phase::Compacting;
+                    (self.whole, self.output) = (self.context, terms.1);
+                }
                 Want::Call
             }
             Phase::ToolsDue => {
@@ -249,6 +234,7 @@ impl Session {
             }
             Phase::Away
             | Phase::Calling
+            | Phase::Compacting
             | Phase::InTools
             | Phase::InChildren
             | Phase::Interrupted => {
@@ -262,15 +248,18 @@ impl Session {
         let terms = &demand.terms[usize::from(self.model)];
         let prompt = self.prompt(demand);
         let attempt = u32::from(self.attempt);
+        // What a plan says is of the step's own call.
+        let own = !self.compacts();
+        let (plans, index, at) = (&demand.plans, self.index, self.at());
         Request {
             session: self.session,
-            key: attempt_key(self.ordinal, attempt),
+            key: self.attempt_key(attempt),
             model: ModelId(self.model),
             prompt,
             cached: self.cached(terms, prompt, now),
             output: self.output,
-            latency: demand.plans.latency(self.index, self.at()),
-            fails: demand.plans.call_fails(self.index, self.at(), attempt),
+            latency: plans.latency(index, at).filter(|_| own),
+            fails: plans.call_fails(index, at, attempt).filter(|_| own),
             truncated: self.whole > prompt,
             attempt,
         }
@@ -295,7 +284,13 @@ impl Session {
 
     /// The call was served, its end being `now`.
     pub fn served(&mut self, demand: &Demand, now: Time) -> Want {
-        debug_assert_eq!(self.phase, Phase::Calling);
+        debug_assert!(matches!(self.phase, Phase::Calling | Phase::Compacting));
+        if self.compacts() {
+            self.context = self.output;
+            // Of the new context nothing is in the cache.
+            (self.last_model, self.phase) = (NO_MODEL, Phase::CallDue);
+            return Want::Proceed;
+        }
         (self.last_model, self.last_end) = (self.model, now);
         self.last_prompt = self.prompt(demand);
         if !demand.plans.has_tools(demand.replication, self.index, self.class, self.at()) {
@@ -310,7 +305,11 @@ impl Session {
         match self.phase {
             Phase::Away | Phase::Interrupted => {}
             Phase::CallDue => self.phase = Phase::Interrupted,
-            Phase::Calling | Phase::ToolsDue | Phase::InTools | Phase::InChildren => {
+            Phase::Calling
+            | Phase::Compacting
+            | Phase::ToolsDue
+            | Phase::InTools
+            | Phase::InChildren => {
                 (self.open, self.attempt) = (0, 0);
                 self.phase = Phase::Interrupted;
             }
@@ -322,6 +321,11 @@ impl Session {
         debug_assert_eq!(self.phase, Phase::InTools);
         self.open -= 1;
         if self.open == 0 { self.end_step(demand) } else { Want::Nothing }
+    }
+
+    /// Whether the call under way replaces the context by a summary.
+    pub fn compacts(&self) -> bool {
+        self.phase == Phase::Compacting
     }
 
     /// The model of the call under way.
@@ -375,13 +379,19 @@ impl Session {
     /// Backoff before the retry that follows this attempt: u · min(cap, base · 2^n).
     fn backoff(&self, demand: &Demand, terms: &CallTerms) -> Span {
         let attempt = u32::from(self.attempt);
-        let u = demand.plans.backoff(self.index, self.at(), attempt).unwrap_or_else(|| {
-            let key = attempt_key(self.ordinal, attempt);
+        let planned = demand.plans.backoff(self.index, self.at(), attempt);
+        let u = planned.filter(|_| !self.compacts()).unwrap_or_else(|| {
+            let key = self.attempt_key(attempt);
             Draws::new(demand.seed, demand.replication, self.session, Purpose::Backoff, key)
                 .uniform()
         });
         let doubled = terms.backoff_base.seconds() * f64::from(1_u32 << attempt.min(31));
         Span::from_seconds(u * doubled.min(terms.backoff_cap.seconds()))
+    }
+
+    /// Keys the draws of an attempt; of a call that sums up apart from those of the step's own.
+    fn attempt_key(&self, attempt: u32) -> u32 {
+        attempt_key(self.ordinal, attempt) | (u32::from(self.compacts()) << 31)
     }
 
     fn end_step(&mut self, demand: &Demand) -> Want {

@@ -16,6 +16,8 @@ pub struct CallTerms {
     pub backoff_base: Span,
     /// Longest backoff.
     pub backoff_cap: Span,
+    /// Prompt tokens above which the context is replaced by a summary, and the tokens of that.
+    pub compaction: Option<(u64, u64)>,
     /// Change of the tokens that the model brings about: outputs and tool results.
     pub tokens: Change,
     /// Steps more in each turn, as a share.
@@ -34,6 +36,7 @@ impl CallTerms {
             max_retries: model.retries.max,
             backoff_base: model.retries.base.compressed(compression),
             backoff_cap: model.retries.cap.compressed(compression),
+            compaction: model.compaction.map(|terms| (terms.above.0, terms.summary.0)),
             tokens: model.efficiency.tokens,
             extra_steps: model.efficiency.extra_steps,
         }

@@ -5,7 +5,7 @@ use plimsoll::measure::record::{Run, Verdict};
 use plimsoll::sim::Watch;
 use plimsoll::study::simulated;
 
-use super::kit::{close, scenario};
+use super::kit::{close, scenario, studied};
 
 /// Coding agents on VMs that hibernate, against containers that are kept, with prices.
 const CODING: &str = "
@@ -214,4 +214,72 @@ fn both_arms_windows_and_resampling_have_the_same_bytes_on_any_number_of_threads
     for threads in [2, 8] {
         assert!(on(threads) == one, "{threads} threads");
     }
+}
+
+/// The five dimensions of traditional computing against an agent service, each read off the simulation.
+#[test]
+fn traditional_computing_against_the_platform() {
+    // Two turns a session, 100 s apart; one session each 50 s. The platform lets a silent sandbox go after 10 s and
+    // brings its files back in 3 s; the container that sessions share throws them away after 60 s. Boots take 2 s, and
+    // either 0.5 or 1.5 s.
+    let text = "
+version: 1
+name: dimensions
+workload:
+  arrivals: {every: 50s}
+  classes:
+    agent: {turns: 2, think: 100s, steps: 1, tools: {calls: 0}, abandon: 0%, model: m, sandbox: {vcpu: 1, memory: 2GiB}}
+platform:
+  isolation: {microvm: {boot: 2s, snapshot: {filesystem: {fixed: 1s}}, restore: {fixed: 3s}}}
+  idle: {timeout: 10s, then: hibernate}
+  retention: 1d
+  governance: {identity: {per: session}}
+  rates: {compute: {vcpu: $3.6/h}}
+models: {m: {latency: {base: 5s}}}
+baseline:
+  isolation: {shared-container: {boot: {mixture: [{weight: 0.5, uniform: {low: 500ms, high: 500ms}}, {weight: 0.5, uniform: {low: 1500ms, high: 1500ms}}]}}}
+  capacity: {hosts: {min: 2, cores: 8, memory: 16GiB, price: $3.6/h}}
+  idle: {timeout: 60s, then: kill}
+  governance: {identity: {per: agent}}
+  rates: {compute: {vcpu: $0/h}}
+experiment: {start: empty, warmup: 10min, measure: 100h, replications: 2}
+";
+    let run = studied(text);
+    let found = run.comparison.as_deref().unwrap();
+    let (old, new) = (&found.traditional, &found.platform);
+    assert_eq!((old.isolation.as_str(), new.isolation.as_str()), ("shared-container", "microvm"));
+    // A constant has no spread. The mixture's mean is 1 s, its deviation 0.5 s; one boot a session and one more
+    // for its second turn, 72 + 72 an hour.
+    close("platform's mean", new.cold_start.mean.unwrap(), 2.0, 1e-9);
+    close("platform's cv", new.cold_start.cv.unwrap(), 0.0, 1e-9);
+    close("mean", old.cold_start.mean.unwrap(), 1.0, 0.02);
+    close("cv", old.cold_start.cv.unwrap(), 0.5, 0.02);
+    close("starts", old.cold_start.count, 14_400.0, 1e-3);
+    close("platform's starts", new.cold_start.count, 7_200.0, 1e-3);
+    // All 7,200 second turns come back to a sandbox that was let go: here they find their files, there nothing.
+    close("returns", new.state.returns, 7_200.0, 1e-3);
+    close("returns", old.state.returns, 7_200.0, 1e-3);
+    assert_eq!((new.state.keeps.as_str(), old.state.keeps.as_str()), ("files", "nothing"));
+    assert_eq!((new.state.found, old.state.found), (Some(1.0), Some(0.0)));
+    close("back", new.state.recovery_p95.unwrap(), 3.0, 1e-3);
+    assert_eq!(old.state.recovery_p95, None);
+    // A session's sandbox is idle for 10 s and 1 s of its snapshot, of 2 · 5 + 11 that are charged from ready on: 11 / 21.
+    close("platform's idle share", new.idle_cost_share.unwrap(), 11.0 / 21.0, 2e-3);
+    // Each day 1,728 sessions, idle for 11 s at $0.001.
+    close("platform's idle cost", new.idle_cost_per_day.unwrap(), 1_728.0 * 0.011, 2e-3);
+    // Two hosts are $0.002 a second, and all of it that no sandbox in a turn or starting holds is idle: a sandbox's
+    // share is 2 of 16 GiB of a host, and a session holds it for its turns, 10 s, and its boots, 2 s on average.
+    let busy = (10.0 + 2.0) / 50.0 * (2.0 / 16.0) * 0.001;
+    close("idle cost", old.idle_cost_per_day.unwrap(), (0.002 - busy) * 86_400.0, 2e-3);
+    assert_eq!(
+        (new.identity.as_deref(), old.identity.as_deref()),
+        (Some("session"), Some("agent"))
+    );
+    close("identities", new.identities_per_session, 1.0, 1e-3);
+    // The agent has had its own since before the measure.
+    assert_eq!(old.identities_per_session, 0.0);
+    let shared = old.sandboxes_per_host.unwrap();
+    // Of each 50 s a session holds its sandbox for 12 s and for 60 s of silence, on two hosts.
+    close("on a host", shared, (12.0 + 60.0) / 50.0 / 2.0, 2e-3);
+    assert_eq!(new.sandboxes_per_host, None);
 }

@@ -67,6 +67,8 @@ models:
     error_rate: 2%
     quota: {rpm: 400, tpm: 3M, concurrency: 40, window: 5s}
     retries: {max: 4, base: 1s, cap: 20s}
+    provisioned: {units: 10, input_per_unit: 5000, output_weight: 4, cached_weight: 0.5, window: 10s}
+    compaction: {above: 40K, summary: 2K}
 experiment: {seed: 9, start: steady, warmup: 5m, measure: 30m, replications: 6}
 ";
 

@@ -39,6 +39,7 @@ fn check(case: &Case) {
     check_counts(case, totals);
     check_holdings(case, &scenario, totals);
     check_metered(&scenario, totals);
+    super::quotas::check_use(totals);
     check_hosts(&scenario, totals);
     check_cost(&scenario, totals);
     check_log(case, &outcome);
@@ -411,6 +412,12 @@ fn check_tokens(case: &Case, totals: &Totals, plans: &Plans) {
         return;
     }
     let planned = planned(case, plans);
+    if case.model.compaction.is_some() {
+        // Summaries are calls that no plan knows.
+        let calls = planned.calls + count(Counter::Compactions);
+        assert!(count(Counter::ModelCalls) >= calls && count(Counter::Turns) == planned.turns);
+        return;
+    }
     if count(Counter::HostCrashes) > 0 {
         // Steps that were interrupted are done again: at least what was planned.
         assert_eq!(count(Counter::Turns), planned.turns, "turns");

@@ -10,7 +10,7 @@ use plimsoll::measure::{Counter, Gauge, Metric, RunInput, Totals};
 use plimsoll::scenario::Loader;
 use plimsoll::scenario::types::{Replications, Scenario};
 use plimsoll::sim::{Finish, Outcome, Watch};
-use plimsoll::study::{Design, design, replicate};
+use plimsoll::study::{Design, design, replicate, simulated};
 use plimsoll::workload::plan::SessionPlan;
 use plimsoll::workload::trace::{self, Names};
 
@@ -127,8 +127,8 @@ impl Case {
         ))
     }
 
-    /// Runs the one replication.
-    pub fn run(&self) -> Ran {
+    /// The scenario and its sessions.
+    fn ready(&self) -> (Scenario, Option<Arc<Vec<SessionPlan>>>) {
         let text = format!(
             "version: 1\nname: case\nworkload: {{trace: {{file: case.jsonl, format: plans}}, \
              classes: {}}}\nplatform: {}\nmodels: {}\nexperiment: {}\n",
@@ -138,6 +138,19 @@ impl Case {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("case.jsonl"), self.plans.join("\n")).unwrap();
         let recorded = recorded(&scenario, folder.path());
+        (scenario, recorded)
+    }
+
+    /// The judged record.
+    pub fn studied(&self) -> Run {
+        let (scenario, recorded) = self.ready();
+        let watch = Watch::default();
+        simulated(&scenario, recorded, &RunOptions::default(), &[], &watch).unwrap().run
+    }
+
+    /// Runs the one replication.
+    pub fn run(&self) -> Ran {
+        let (scenario, recorded) = self.ready();
         let options = RunOptions { compression: self.compression, ..RunOptions::default() };
         let design = designed(&scenario, recorded, &options);
         let outcome = replicate(&design, 0, 1, &Watch::default()).remove(0);
@@ -156,6 +169,19 @@ pub struct Ran {
 /// A scenario of drawn sessions, its one replication run.
 pub fn ran(scenario: Scenario) -> Ran {
     let outcome = outcomes(&scenario, None).swap_remove(0);
+    Ran { finish: outcome.finish, totals: outcome.totals, scenario }
+}
+
+/// The judged record of a scenario that stands in a text.
+pub fn studied(text: &str) -> Run {
+    let watch = Watch::default();
+    simulated(&scenario(text), None, &RunOptions::default(), &[], &watch).unwrap().run
+}
+
+/// The recorded sessions of a scenario that stands in a text, its trace being in `folder`, run once.
+pub fn replayed(text: &str, folder: &Path) -> Ran {
+    let scenario = scenario(text);
+    let outcome = outcomes(&scenario, recorded(&scenario, folder)).swap_remove(0);
     Ran { finish: outcome.finish, totals: outcome.totals, scenario }
 }
 

@@ -71,6 +71,10 @@ pub struct Model {
     pub tpm: Option<u32>,
     pub concurrency: Option<u32>,
     pub retries: u32,
+    /// Reserved tokens a minute, and whether what finds none spills over.
+    pub reserved: Option<(u32, bool)>,
+    /// Prompts above this are summed up.
+    pub compaction: Option<u32>,
 }
 
 /// A scenario and how it is run.
@@ -186,11 +190,23 @@ fn model() -> impl Strategy<Value = Model> {
         prop_oneof![Just(0_u32), 1_u32..30],
         maybe(1..60),
         maybe(5_000..100_000),
-        maybe(1..5),
-        0_u32..6,
+        (maybe(1..5), 0_u32..6),
+        proptest::option::weighted(0.3, (5_000_u32..100_000, any::<bool>())),
+        proptest::option::weighted(0.2, 1_000_u32..20_000),
     )
         .prop_map(
-            |(base_ms, per_token_us, cached, window, errors, rpm, tpm, concurrency, retries)| {
+            |(
+                base_ms,
+                per_token_us,
+                cached,
+                window,
+                errors,
+                rpm,
+                tpm,
+                (concurrency, retries),
+                reserved,
+                compaction,
+            )| {
                 Model {
                     base_ms,
                     per_token_us,
@@ -201,6 +217,8 @@ fn model() -> impl Strategy<Value = Model> {
                     tpm,
                     concurrency,
                     retries,
+                    reserved,
+                    compaction,
                 }
             },
         )
@@ -372,12 +390,21 @@ impl Case {
     fn models(&self) -> String {
         let m = &self.model;
         let window = m.window.map_or_else(String::new, |w| format!(", context_window: {w}"));
+        let reserved = m.reserved.map_or_else(String::new, |(tokens, spills)| {
+            format!(
+                ", provisioned: {{units: 1, input_per_unit: {tokens}, output_weight: 4, \
+                 cached_weight: 0.5, spill_over: {spills}}}"
+            )
+        });
+        let compaction = m.compaction.map_or_else(String::new, |above| {
+            format!(", compaction: {{above: {above}, summary: 500}}")
+        });
         // A lifetime that no gap of these runs reaches, so that what is cached can be recomputed.
         let cache = if m.cached { "{lifetime: 1000d}" } else { "none" };
         format!(
             "{{latency: {{base: {}ms, per_input: {us}us, per_output: {us}us}}, \
              prompt_cache: {cache}{window}, error_rate: {}%, quota: {{rpm: {}, tpm: {}, \
-             concurrency: {}}}, retries: {{max: {}, base: 1s, cap: 20s}}}}",
+             concurrency: {}}}, retries: {{max: {}, base: 1s, cap: 20s}}{reserved}{compaction}}}",
             m.base_ms,
             m.errors,
             or_unlimited(m.rpm, ""),

@@ -1,8 +1,11 @@
 //! The public record of a run, `run.json`. Keys, units and their order are stable; additions are free.
 
+mod comparison;
 mod number;
 mod part;
+mod provisioned;
 mod quality;
+mod quota;
 mod verdict;
 
 use indexmap::IndexMap;
@@ -11,12 +14,15 @@ use serde::{Deserialize, Serialize};
 use super::names::{Counter, Gauge, Metric};
 use crate::billing::{Cost, Usage};
 
+pub use comparison::{ComparisonRecord, SideRecord, StartRecord, StateRecord};
 pub use number::{
     GaugeIntervals, GaugeRecord, MetricIntervals, MetricRecord, ReplicationMetric,
     ReplicationRecord, Scorecard, ScorecardKey,
 };
 pub use part::{BaselineRecord, ChangeRecord, InputRecord, PartRecord, WindowRecord};
+pub use provisioned::ProvisionedRecord;
 pub use quality::Quality;
+pub use quota::{QuotaRecord, QuotaVerdict};
 pub use verdict::{
     Axis, BoundaryRecord, DecisionRecord, Level, LookRecord, StageRecord, Together, Verdict,
 };
@@ -72,6 +78,15 @@ pub struct Run {
     /// Windows of time that boundaries speak of, by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub windows: IndexMap<String, WindowRecord>,
+    /// What the scenario limits, by its place there: which limits bind, and how much to ask for.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub quotas: IndexMap<String, QuotaRecord>,
+    /// Throughput that is reserved, by model: how much of it is used, and whether it pays.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub provisioned: IndexMap<String, ProvisionedRecord>,
+    /// Traditional computing, that is the baseline, against the platform in five dimensions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Box<ComparisonRecord>>,
     /// How verdicts were taken: at which looks, at which levels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<DecisionRecord>,

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Load, Window, is_default};
-use crate::units::{Bytes, Count, Limit, Quantity, Span, UnitError};
+use crate::units::{Bytes, Count, Limit, Quantity, Ratio, Span, UnitError};
 
 /// How a scenario is simulated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,16 @@ pub struct Experiment {
     /// Windows of time that boundaries can speak of, by name.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub windows: IndexMap<String, Window>,
+    /// What a quota should leave above the highest demand; what to ask for has it on top.
+    #[serde(skip_serializing_if = "is_usual_headroom")]
+    pub headroom: Ratio,
+}
+
+/// A fifth: what quota requests usually leave for growth until the next one.
+const USUAL_HEADROOM: Ratio = Ratio(0.2);
+
+fn is_usual_headroom(headroom: &Ratio) -> bool {
+    *headroom == USUAL_HEADROOM
 }
 
 impl Default for Experiment {
@@ -41,6 +51,7 @@ impl Default for Experiment {
             replications: Replications::default(),
             input: Input::default(),
             windows: IndexMap::new(),
+            headroom: USUAL_HEADROOM,
         }
     }
 }

@@ -6,6 +6,7 @@ mod efficiency;
 mod experiment;
 mod model;
 mod platform;
+mod provisioned;
 mod rates;
 mod window;
 mod workload;
@@ -20,6 +21,7 @@ pub use model::{
     Latency, LongContextRates, Model, ModelFormula, ModelRates, PromptCache, Quota, Retries,
 };
 pub use platform::*;
+pub use provisioned::{Compaction, Provisioned};
 pub use rates::{
     BillFrom, BillIdle, ComputeRates, ComputeShape, EgressRates, FreeGrant, IdleRates,
     InvocationRates, MemoryLevel, RateCard, RequestRates, Rounding, SessionPrice,

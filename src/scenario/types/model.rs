@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::efficiency::Efficiency;
 use super::is_default;
+use super::provisioned::{Compaction, Provisioned};
 use crate::dist::Dist;
-use crate::units::{Limit, PerToken, PricePerToken, Ratio, Span, Tokens};
+use crate::units::{Limit, PerToken, PricePerTime, PricePerToken, Ratio, Span, Tokens};
 
 /// A model that sessions call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,7 +23,13 @@ pub struct Model {
     /// Share of attempts that fail.
     #[serde(skip_serializing_if = "is_default")]
     pub error_rate: Ratio,
-    /// Limits of the deployment.
+    /// Contexts above a length are replaced by a summary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compaction: Option<Compaction>,
+    /// Throughput that is reserved, beside pay-as-you-go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provisioned: Option<Provisioned>,
+    /// Limits of the deployment; of pay-as-you-go, where throughput is reserved too.
     #[serde(skip_serializing_if = "is_default")]
     pub quota: Quota,
     /// What a client does when refused or failed.
@@ -144,6 +151,9 @@ pub struct ModelRates {
     /// Dearer prices of calls with a long prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub long_context: Option<LongContextRates>,
+    /// A unit of reserved throughput, used or not; what it serves has no other price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provisioned: Option<PricePerTime>,
 }
 
 /// Prices of all tokens of a call whose prompt is longer than `above`.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::hosts::Hosts;
-use crate::units::{Limit, Rate, Span};
+use crate::units::{Bytes, Cores, Limit, Rate, Span};
 
 /// How many sandboxes there can be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,12 @@ impl Default for Capacity {
 pub struct Elastic {
     /// Sandboxes at once.
     pub max_concurrent: Limit,
+    /// vCPUs of all sandboxes together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vcpu: Option<Cores>,
+    /// Memory of all sandboxes together, overhead included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Bytes>,
     /// Boots and restores per time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create_rate: Option<CreateRate>,
@@ -55,7 +61,13 @@ impl Default for TenantLimits {
 
 impl Default for Elastic {
     fn default() -> Self {
-        Elastic { max_concurrent: Limit::UNLIMITED, create_rate: None, per_tenant: None }
+        Elastic {
+            max_concurrent: Limit::UNLIMITED,
+            vcpu: None,
+            memory: None,
+            create_rate: None,
+            per_tenant: None,
+        }
     }
 }
 
