@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexSet;
 use serde_json::{Value, json};
 
 use super::console::Console;
@@ -14,7 +15,7 @@ use crate::conduct::Setup;
 use crate::report::number::{spread, three};
 use crate::report::{Cell, Table, Tone, number_head, text_head};
 use crate::scenario::types::{Capacity, Scenario};
-use crate::scenario::{Explained, Presets};
+use crate::scenario::{Explained, Origin, Presets};
 use crate::study::{self, Expectation, Explanation, Mean, ModelLoad};
 use crate::units::Quantity;
 
@@ -269,15 +270,22 @@ fn derived_table(expected: &Expectation, derived: &[Derived], warnings: &[String
     table
 }
 
+/// Each value with where it stands; what sources say is told once, below, by number.
 fn values_table(values: &[Explained]) -> Table {
     let heads = vec![text_head("value of"), text_head("is"), text_head("from")];
     let mut table = Table::new("Values and where they come from", heads);
+    let mut sources: IndexSet<String> = IndexSet::new();
     for one in values {
-        table.row([
-            one.path.as_str().into(),
-            one.value.as_str().into(),
-            one.origin.to_string().into(),
-        ]);
+        let from = match &one.origin {
+            Origin::Preset { preset, mark: Some(mark), source: Some(source), date: Some(date) } => {
+                let (number, _) = sources.insert_full(format!("{source}, {date}"));
+                format!("preset {preset}, {mark} [{}]", number + 1)
+            }
+            origin => origin.to_string(),
+        };
+        table.row([one.path.as_str().into(), one.value.as_str().into(), from.into()]);
     }
+    let numbered = sources.iter().zip(1..).map(|(source, number)| format!("[{number}] {source}"));
+    table.notes.extend(numbered);
     table
 }

@@ -246,6 +246,8 @@ fn unescaped(path: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Child, Command, Stdio};
+
     use super::super::Journal;
     use super::*;
 
@@ -278,10 +280,20 @@ mod tests {
         Run { directory, tag }
     }
 
-    fn sleeper() -> (std::process::Child, ProcessId) {
-        let child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+    /// A process that ends with the test, also where the test fails.
+    struct Sleeper(Child);
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    fn sleeper() -> (Sleeper, ProcessId) {
+        let child = Command::new("sleep").arg("600").stdout(Stdio::null()).spawn().unwrap();
         let process = ProcessId::of(i32::try_from(child.id()).unwrap()).unwrap();
-        (child, process)
+        (Sleeper(child), process)
     }
 
     #[test]
@@ -296,13 +308,11 @@ mod tests {
         let removed = &report.removed[0];
         assert_eq!((removed.processes, removed.directories, removed.snapshots), (1, 1, 1));
         assert!(!run.directory.path().exists());
-        assert!(!left.wait().unwrap().success());
-        assert!(stranger.try_wait().unwrap().is_none(), "a stranger was killed");
+        assert!(!left.0.wait().unwrap().success());
+        assert!(stranger.0.try_wait().unwrap().is_none(), "a stranger was killed");
         // A control group that is not named after the run is not the run's, whoever wrote it there.
         assert!(report.problems[0].contains("left alone"), "{:?}", report.problems);
         assert!(report.problems[0].contains(run.tag.as_str()));
-        stranger.kill().unwrap();
-        stranger.wait().unwrap();
     }
 
     #[test]
@@ -326,9 +336,7 @@ mod tests {
         fs::write(run.directory.journal(), text.replace(&boot_id(), "an-earlier-boot")).unwrap();
         let report = clean(state.path()).unwrap();
         assert_eq!((report.removed.len(), report.removed[0].processes), (1, 0));
-        assert!(stranger.try_wait().unwrap().is_none());
-        stranger.kill().unwrap();
-        stranger.wait().unwrap();
+        assert!(stranger.0.try_wait().unwrap().is_none());
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub fn ask_to_end(processes: &[ProcessId], bound: Duration) -> u64 {
     ended.count() as u64
 }
 
-/// Sends a signal to that very process. `None` if it is gone.
+/// Sends a signal to that very process. `None` if it is gone, or has ended.
 fn signalled(process: ProcessId, signal: Signal) -> io::Result<Option<OwnedFd>> {
     let pid = Pid::from_raw(process.pid).ok_or(io::ErrorKind::InvalidInput)?;
     let handle = match pidfd_open(pid, PidfdFlags::empty()) {
@@ -94,8 +94,9 @@ fn signalled(process: ProcessId, signal: Signal) -> io::Result<Option<OwnedFd>> 
         Err(rustix::io::Errno::SRCH) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    // The handle holds on to whoever has the pid now. Only if that is the right one is it used.
-    if !process.exists() {
+    // The handle holds on to whoever has the pid now. Only if that is the right one is it used. One that
+    // has ended and that its parent has not looked after yet is gone too.
+    if !process.exists() || wait_for_end(&handle, Duration::ZERO)? {
         return Ok(None);
     }
     match pidfd_send_signal(&handle, signal) {
