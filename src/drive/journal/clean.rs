@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::mount::{UnmountFlags, unmount};
@@ -18,6 +18,12 @@ const END_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long those who look after a sandbox may take to remove it when they are asked.
 const ASKED_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a forked child may take to execute its program, on a machine that has better to do.
+const FORKED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often the lock of a run that is gone is asked for.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
 
 /// What [`clean`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -77,7 +83,7 @@ fn clean_run(state: &Path, tag: RunTag, report: &mut CleanReport) {
     let directory = RunDirectory::of(state, &tag);
     // Without a journal it is not a run's directory, or one that is just being made.
     let Ok(journal) = File::open(directory.journal()) else { return };
-    if flock(&journal, FlockOperation::NonBlockingLockExclusive).is_err() {
+    if !take_lock(&journal, &directory) {
         report.live.push(tag.0);
         return;
     }
@@ -120,6 +126,28 @@ fn clean_run(state: &Path, tag: RunTag, report: &mut CleanReport) {
     removed.directories = count(&directory.path().join(super::SANDBOXES));
     removed.snapshots = count(&directory.snapshots());
     finish(&directory, removed, report);
+}
+
+/// Takes a run's lock; false where the run lives. A child that a run forked in the instant of its kill
+/// holds the lock until it executes its program, so the lock of a run that is gone is asked for again.
+fn take_lock(journal: &File, directory: &RunDirectory) -> bool {
+    let deadline = Instant::now() + FORKED_WITHIN;
+    while flock(journal, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if !is_gone(directory) || Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(ASK_AGAIN);
+    }
+    true
+}
+
+/// Whether the process that wrote a journal is no more.
+fn is_gone(directory: &RunDirectory) -> bool {
+    let text = fs::read_to_string(directory.journal()).unwrap_or_default();
+    match entry::read(&text).first() {
+        Some(Entry::Run { process, boot, .. }) => *boot != boot_id() || !process.exists(),
+        _ => false,
+    }
 }
 
 fn count(directory: &Path) -> u64 {
@@ -325,6 +353,19 @@ mod tests {
         assert_eq!(report, CleanReport { live: vec![tag.0], ..CleanReport::default() });
         assert!(state.path().join("runs/notes").exists());
         journal.end().unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_a_dying_runs_child_still_holds_is_waited_for() {
+        let state = tempfile::tempdir().unwrap();
+        let run = dead_run(state.path(), &[]);
+        let journal = File::open(run.directory.journal()).unwrap();
+        flock(&journal, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let holder = Command::new("sleep").arg("0.2").stdin(Stdio::from(journal)).spawn().unwrap();
+        let holder = Sleeper(holder);
+        let report = clean(state.path()).unwrap();
+        assert_eq!((report.live.len(), report.removed.len()), (0, 1));
+        drop(holder);
     }
 
     #[test]
