@@ -31,12 +31,19 @@ pub fn find_change(run: &Run, base: &Run, quantity: Quantity, error: f64) -> Fou
     Ok(Estimate { value, spread })
 }
 
-/// A quantity of both arms; `None` where one of them does not have it.
-pub fn change_record(run: &Run, base: &Run, quantity: Quantity) -> Option<ChangeRecord> {
+/// A quantity of both arms, with intervals at the two-sided error level `error`; `None` where one of
+/// them does not have it.
+pub fn change_record(
+    run: &Run,
+    base: &Run,
+    quantity: Quantity,
+    error: f64,
+) -> Option<ChangeRecord> {
     let (own, other) = (lookup::find(run, quantity).ok()?, lookup::find(base, quantity).ok()?);
-    let change = find_change(run, base, quantity, lookup::USUAL).ok();
+    let change = find_change(run, base, quantity, error).ok();
     let difference = own.value - other.value;
-    let interval = paired(run, base, quantity).and_then(|(a, b)| a.minus(&b).interval(0.95).ok());
+    let interval =
+        paired(run, base, quantity).and_then(|(a, b)| a.minus(&b).interval(1.0 - error).ok());
     Some(ChangeRecord {
         value: own.value,
         baseline: other.value,

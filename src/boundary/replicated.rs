@@ -99,12 +99,32 @@ pub fn widen(run: &mut Run) {
     };
     let mut simulated = indexmap::IndexMap::new();
     let before = run.clone();
-    let mut widened = |name: String, quantity: Quantity, place: &mut Option<[f64; 2]>| {
+    each_interval(run, |name, quantity, place| {
         if let Some(old) = *place {
             simulated.insert(name, old);
             *place = of(&before, quantity, *place);
         }
-    };
+    });
+    if let Some(input) = &mut run.input {
+        input.simulation_ci95 = simulated;
+    }
+}
+
+/// States all intervals of a record, 95 % ones so far, at the two-sided error level `error`.
+pub fn state_at(run: &mut Run, error: f64) {
+    if error == lookup::USUAL {
+        return;
+    }
+    let before = run.clone();
+    each_interval(run, |_, quantity, place| {
+        if place.is_some() {
+            *place = lookup::find_at(&before, quantity, error).ok().and_then(|e| e.ci95());
+        }
+    });
+}
+
+/// Visits each interval of a record: its name, whose it is, and its place.
+fn each_interval(run: &mut Run, mut visit: impl FnMut(String, Quantity, &mut Option<[f64; 2]>)) {
     for metric in Metric::ALL {
         let Some(ci) = run.metrics.get_mut(metric.name()).and_then(|m| m.ci95.as_mut()) else {
             continue;
@@ -119,26 +139,23 @@ pub fn widen(run: &mut Run) {
             ("p999", Stat::P999, p999),
         ];
         for (name, stat, place) in places {
-            widened(format!("{}.{name}", metric.name()), Quantity::Metric(*metric, stat), place);
+            visit(format!("{}.{name}", metric.name()), Quantity::Metric(*metric, stat), place);
         }
     }
     for gauge in Gauge::ALL {
         if let Some(ci) = run.gauges.get_mut(gauge.name()).and_then(|g| g.ci95.as_mut()) {
             let quantity = Quantity::Gauge(*gauge, Extent::Mean);
-            widened(format!("{}.mean", gauge.name()), quantity, &mut ci.mean);
+            visit(format!("{}.mean", gauge.name()), quantity, &mut ci.mean);
         }
     }
     for key in CostKey::ALL {
         let mut place = run.cost.ci95.get(key.name()).copied();
-        widened(format!("cost.{}", key.name()), Quantity::Cost(*key), &mut place);
+        visit(format!("cost.{}", key.name()), Quantity::Cost(*key), &mut place);
         run.cost.ci95.extend(place.map(|ci| (key.name().to_owned(), ci)));
     }
     for key in ScorecardKey::ALL {
         let mut place = run.scorecard.ci95.get(key.name()).copied();
-        widened(key.name().to_owned(), Quantity::Score(*key), &mut place);
+        visit(key.name().to_owned(), Quantity::Score(*key), &mut place);
         run.scorecard.ci95.extend(place.map(|ci| (key.name().to_owned(), ci)));
-    }
-    if let Some(input) = &mut run.input {
-        input.simulation_ci95 = simulated;
     }
 }

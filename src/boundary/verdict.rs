@@ -69,23 +69,22 @@ impl Boundaries {
     /// Judges a record by itself, at the usual level. One that is not valid or not complete decides
     /// nothing: all of its verdicts are inconclusive.
     pub fn judge(&self, run: &Run) -> Judgement {
-        self.judge_parts(&Parts::of(run), &|family| lookup::USUAL / family as f64)
+        self.judge_parts(&Parts::of(run), &Levels::USUAL)
     }
 
-    /// Judges a record with its other parts. `level` is the two-sided error that one of so many
-    /// hypotheses is tested at, so that all of them together err in 5 % of runs.
+    /// Judges a record with its other parts, at the levels of its look.
     ///
     /// A verdict that is expected is taken at the level of one, for the answer yes takes all of them
     /// (intersection-union: Berger 1982, "Multiparameter hypothesis testing and acceptance sampling").
     /// One that is a surprise makes the answer no by itself, so surprises share the error by Holm's
     /// procedure (Holm 1979), which names none wrongly in 95 % of runs.
-    pub fn judge_parts(&self, parts: &Parts<'_>, level: &dyn Fn(usize) -> f64) -> Judgement {
-        let one = level(1);
+    pub fn judge_parts(&self, parts: &Parts<'_>, levels: &Levels<'_>) -> Judgement {
+        let one = (levels.test)(1);
         let judged = self.0.iter().map(|(name, (expr, spec))| {
-            (name.clone(), Judged { expr, spec, run: parts.run }.record(parts, one))
+            (name.clone(), Judged { expr, spec, run: parts.run }.record(parts, one, levels))
         });
         let mut boundaries: IndexMap<String, BoundaryRecord> = judged.collect();
-        self.holm(parts, level, &mut boundaries);
+        self.holm(parts, levels, &mut boundaries);
         mark_binding(&mut boundaries);
         let outcome = outcome(parts.run, &boundaries);
         Judgement { boundaries, outcome }
@@ -96,7 +95,7 @@ impl Boundaries {
     fn holm(
         &self,
         parts: &Parts<'_>,
-        level: &dyn Fn(usize) -> f64,
+        levels: &Levels<'_>,
         boundaries: &mut IndexMap<String, BoundaryRecord>,
     ) {
         let random = |(expr, spec): &(Expr, BoundarySpec)| {
@@ -107,7 +106,7 @@ impl Boundaries {
         for (name, (expr, spec)) in &self.0 {
             let surprising = is_surprise(&boundaries[name]);
             if surprising && random(&(expr.clone(), spec.clone())) {
-                let clear = Judged { expr, spec, run: parts.run }.clearest(parts, level(1));
+                let clear = Judged { expr, spec, run: parts.run }.clearest(parts, (levels.test)(1));
                 surprises.push((clear, name));
             }
         }
@@ -115,15 +114,29 @@ impl Boundaries {
         let mut named = true;
         for (_, name) in surprises {
             let (expr, spec) = &self.0[name];
-            let at = level(left.max(1));
+            let at = (levels.test)(left.max(1));
             let judged = Judged { expr, spec, run: parts.run };
-            let record = judged.record(parts, at);
+            let record = judged.record(parts, at, levels);
             named &= is_surprise(&record);
             boundaries
-                .insert(name.to_owned(), if named { record } else { judged.taken_back(parts, at) });
+                .insert(name.to_owned(), if named { record } else { judged.taken_back(parts, at, levels) });
             left -= 1;
         }
     }
+}
+
+/// The two-sided error levels of a judgement.
+pub struct Levels<'a> {
+    /// That one of so many hypotheses is tested at, so that all of them together err in 5 % of runs.
+    pub test: &'a dyn Fn(usize) -> f64,
+    /// That intervals are stated at, so that they miss in 5 % of runs.
+    pub stated: f64,
+}
+
+impl Levels<'_> {
+    /// Of a single look: 5 % for one hypothesis, shared by several.
+    pub const USUAL: Levels<'static> =
+        Levels { test: &|family| lookup::USUAL / family as f64, stated: lookup::USUAL };
 }
 
 /// A record and what it is judged beside.
@@ -188,10 +201,10 @@ struct Judged<'a> {
 }
 
 impl Judged<'_> {
-    fn record(&self, parts: &Parts<'_>, error: f64) -> BoundaryRecord {
+    fn record(&self, parts: &Parts<'_>, error: f64, levels: &Levels<'_>) -> BoundaryRecord {
         let Judged { expr, spec, run } = self;
         let found = find(parts, expr, spec, error);
-        let usual = find(parts, expr, spec, lookup::USUAL).ok();
+        let usual = find(parts, expr, spec, levels.stated).ok();
         let (mut verdict, mut why) = match &found {
             Ok(estimate) => decide(expr, estimate),
             Err(absent) => (Verdict::Inconclusive, absent.clone()),
@@ -226,8 +239,13 @@ impl Judged<'_> {
     }
 
     /// A surprise that does not stand out: open.
-    fn taken_back(&self, parts: &Parts<'_>, error: f64) -> BoundaryRecord {
-        let mut record = self.record(parts, error);
+    fn taken_back(
+        &self,
+        parts: &Parts<'_>,
+        error: f64,
+        levels: &Levels<'_>,
+    ) -> BoundaryRecord {
+        let mut record = self.record(parts, error, levels);
         record.verdict = Verdict::Inconclusive;
         record.why = format!(
             "{}; by itself it would be decided, but among all boundaries this may be chance (Holm)",

@@ -122,6 +122,12 @@ pub(super) fn decided(decision: &DecisionRecord) -> Vec<String> {
             ));
         }
     }
+    if decision.intervals < decision.error {
+        lines.push(format!(
+            "95% intervals are drawn at the {}% level: plain ones miss more often where a study stops once it is decided",
+            three(100.0 * decision.intervals)
+        ));
+    }
     if !decision.surprises.is_empty() {
         let names = decision.surprises.join(", ");
         lines.push(format!("not as expected, also among all boundaries together (Holm): {names}"));

@@ -7,6 +7,7 @@
 //! | intervals over replications | [`interval`], [`student_t`] |
 //! | differences and ratios of two arms, uncertain demand | [`paired`] |
 //! | the level of each of several looks | [`spending`] |
+//! | intervals stated after a stop at one of them | [`stopped`] |
 //! | warm-up truncation | [`mser5`] |
 //! | goodness of fit | [`ks`] |
 
@@ -18,6 +19,7 @@ mod mser;
 pub mod paired;
 pub mod special;
 pub mod spending;
+pub mod stopped;
 mod time_weighted;
 
 pub use histogram::{Summary, rank_of};

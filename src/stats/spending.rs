@@ -5,10 +5,8 @@
 //! 1983, "Discrete sequential boundaries for clinical trials"): at the share t of the most
 //! replications, α*(t) of it has been spent. Here α*(t) = α t³ (Kim and DeMets 1987, "Design and
 //! analysis of group sequential tests based on the type I error spending rate function"; ρ = 3, which
-//! is near O'Brien and Fleming's boundaries). It spends little early, so that few stops are lucky
-//! ones: at looks 10, 20 and 40 the plain 95% interval of a mean that is reported after the stop still
-//! covers in 93.5% of runs where the threshold is worst placed, and in 95% elsewhere. Pocock's
-//! spending would leave 92%.
+//! is near O'Brien and Fleming's boundaries). It spends little early, so that few stops are lucky ones.
+//! What a plain interval misses after such a stop is in [`stated_level`](super::stopped::stated_level).
 
 use super::special::{normal_cdf, normal_density, normal_quantile};
 

@@ -10,8 +10,9 @@ use crate::measure::{Counter, Gauge, Metric};
 const STATS: [(&str, Stat); 4] =
     [("mean", Stat::Mean), ("p50", Stat::P50), ("p95", Stat::P95), ("p99", Stat::P99)];
 
-/// All quantities of both arms, by the names that boundaries are written with.
-pub(super) fn all(run: &Run, baseline: &Run) -> IndexMap<String, ChangeRecord> {
+/// All quantities of both arms, by the names that boundaries are written with, with intervals at the
+/// two-sided error level `error`.
+pub(super) fn all(run: &Run, baseline: &Run, error: f64) -> IndexMap<String, ChangeRecord> {
     let costs = CostKey::ALL.iter().map(|key| {
         // The bare name of some is a counter's.
         let bare = Counter::from_name(key.name()).is_none();
@@ -29,7 +30,7 @@ pub(super) fn all(run: &Run, baseline: &Run) -> IndexMap<String, ChangeRecord> {
         .map(|gauge| (format!("{}.mean", gauge.name()), Quantity::Gauge(*gauge, Extent::Mean)));
     let quantities = costs.chain(scores).chain(metrics).chain(gauges);
     let found = quantities
-        .filter_map(|(name, quantity)| Some((name, change_record(run, baseline, quantity)?)));
+        .filter_map(|(name, quantity)| Some((name, change_record(run, baseline, quantity, error)?)));
     found.filter(|(_, change)| change.value != 0.0 || change.baseline != 0.0).collect()
 }
 

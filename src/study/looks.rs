@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use crate::boundary::{Judgement, Outcome};
 use crate::measure::record::{DecisionRecord, LookRecord, Together};
 use crate::scenario::types::{Expect, Replications};
-use crate::stats::spending;
+use crate::stats::{spending, stopped};
 
 /// Share of runs in which a boundary may be decided wrongly, both sides together.
 const ERROR: f64 = 0.05;
@@ -19,20 +19,24 @@ pub(super) struct LookPlan {
     pub(super) looks: Vec<u32>,
     /// Nothing is random, so nothing is tested.
     exact: bool,
+    /// Verdicts tell when to stop.
+    decides: bool,
     /// By the size of the family less one: the levels at the looks.
     levels: Vec<OnceLock<Vec<f64>>>,
+    /// The level that intervals are stated at.
+    stated: OnceLock<f64>,
 }
 
 impl LookPlan {
     /// The looks that a scenario asks for. Where nothing is random one replication says all.
-    pub(super) fn new(replications: &Replications, exact: bool) -> Self {
+    pub(super) fn new(replications: &Replications, exact: bool, decides: bool) -> Self {
         let looks = match replications {
             Replications::Fixed(n) => vec![*n],
             Replications::Until(_) if exact => vec![1],
             Replications::Until(looks) => looks.looks.clone(),
         };
         let levels = (0..FAMILIES).map(|_| OnceLock::new()).collect();
-        LookPlan { looks, exact, levels }
+        LookPlan { looks, exact, decides, levels, stated: OnceLock::new() }
     }
 
     /// The two-sided level of one of `family` hypotheses at a look.
@@ -46,6 +50,16 @@ impl LookPlan {
             .get_or_init(|| spending::levels(&self.looks, ERROR / family as f64));
         let level = levels.get(look).copied().unwrap_or(0.0);
         level * (error / (ERROR / family as f64)).min(1.0)
+    }
+
+    /// The two-sided level that intervals are stated at, so that they miss in 5 % of runs also where
+    /// the study stops when it is decided.
+    pub(super) fn stated(&self) -> f64 {
+        let level = || {
+            let depends = self.decides && !self.exact;
+            if depends { stopped::stated_level(&self.looks, ERROR) } else { ERROR }
+        };
+        *self.stated.get_or_init(level)
     }
 
     /// What the record says of it; `None` where nothing was tested.
@@ -80,6 +94,7 @@ impl LookPlan {
                 "one look".to_owned()
             },
             looks: looks.collect(),
+            intervals: self.stated(),
             together: match judgement.outcome {
                 Outcome::Yes => Together::AsExpected,
                 Outcome::No => Together::Surprise,

@@ -25,7 +25,10 @@ fn one(run: &Run, name: &str, model: &Model) -> Option<ProvisionedRecord> {
     let capacity = of(|t| t.provisioned.map(|p| p.capacity));
     let utilisation =
         if reserved.capacity > 0.0 { reserved.charged / reserved.capacity } else { 0.0 };
-    let ci95 = interval::of_ratio(&charged, &capacity).map(|[low, high]| [low.max(0.0), high]);
+    let (stated, replications) = (run.stated_level(), run.per_replication.len());
+    let ci95 = interval::of_ratio(&charged, &capacity)
+        .map(|ci| interval::widened(utilisation, ci, stated, replications))
+        .map(|[low, high]| [low.max(0.0), high]);
     let all = used.input + used.output;
     let found = break_even(used, &model.rates);
     let from = found.and_then(|found| found.break_even);

@@ -10,7 +10,7 @@ use super::design::{Arms, DesignError, arms};
 use super::looks::LookPlan;
 use super::replicate::{Design, until_decided};
 use super::windows::NamedWindow;
-use crate::boundary::{self, Boundaries, ExprError, Judgement, LiveSessions, Parts};
+use crate::boundary::{self, Boundaries, ExprError, Judgement, Levels, LiveSessions, Parts};
 use crate::conduct::{RunOptions, Setup};
 use crate::measure::record::{
     BaselineRecord, BoundaryRecord, InputRecord, Kind, PartRecord, Quality, Run, Verdict,
@@ -111,7 +111,7 @@ pub fn judge_live(
     sessions: &LiveSessions,
 ) -> boundary::Outcome {
     let parts = Parts { sessions: Some(sessions), ..Parts::of(run) };
-    let judgement = boundaries.judge_parts(&parts, &|family| 0.05 / family as f64);
+    let judgement = boundaries.judge_parts(&parts, &Levels::USUAL);
     fill(run, judgement, scenario)
 }
 
@@ -181,6 +181,7 @@ impl<'a> Judge<'a> {
         let of_baseline = of_baseline.map(|warning| format!("baseline: {warning}"));
         let warnings = warnings.iter().chain(&studies.own.warnings).cloned().chain(of_baseline);
         let exact = arms.iter().all(|arm| arm.exact);
+        let decides = !scenario.boundaries.is_empty();
         let platforms = arms.len();
         let input = super::input::record(scenario, &studies.own.design.setup);
         if input.is_some() {
@@ -193,7 +194,7 @@ impl<'a> Judge<'a> {
             boundaries,
             hash: hash(scenario),
             warnings: warnings.collect(),
-            plan: LookPlan::new(&scenario.experiment.replications, exact),
+            plan: LookPlan::new(&scenario.experiment.replications, exact, decides),
             arms,
             windows: &studies.own.windows,
         }
@@ -217,7 +218,8 @@ impl<'a> Judge<'a> {
             windows: &parts.windows,
             sessions: None,
         };
-        self.boundaries.judge_parts(&beside, &|family| self.plan.level(look, family))
+        let test = |family| self.plan.level(look, family);
+        self.boundaries.judge_parts(&beside, &Levels { test: &test, stated: self.plan.stated() })
     }
 
     /// The record of what is usable; `None` where that is nothing.
@@ -266,14 +268,19 @@ impl<'a> Judge<'a> {
 
     /// One record of all parts.
     fn whole(&self, parts: Assembled) -> Run {
-        let Assembled { mut run, baseline, windows } = parts;
+        let Assembled { mut run, mut baseline, mut windows } = parts;
+        let stated = self.plan.stated();
+        let of_windows = windows.iter_mut().flat_map(|(_, own, other)| [Some(own), other.as_mut()]);
+        for part in of_windows.flatten().chain([&mut run]).chain(&mut baseline) {
+            boundary::state_at(part, stated);
+        }
         for (window, (name, own, other)) in self.windows.iter().zip(windows) {
             let when = window.when.clone();
             let (part, baseline) = (PartRecord::from(own), other.map(PartRecord::from));
             run.windows.insert(name, WindowRecord { when, part, baseline });
         }
         if let Some(baseline) = baseline {
-            let changes = changes::all(&run, &baseline);
+            let changes = changes::all(&run, &baseline, stated);
             changes::into_scorecard(&changes, &mut run.scorecard);
             let few = |warning: &&String| !warning.contains("too few observations");
             let warnings = baseline.quality.warnings.iter().filter(few);

@@ -63,7 +63,7 @@ fn decided(boundaries: &Boundaries, levels: &[Vec<f64>], seed: u64, means: &[f64
     for (look, replications) in LOOKS.iter().enumerate() {
         let run = run(seed, means, *replications);
         let judgement =
-            boundaries.judge_parts(&Parts::of(&run), &|family| levels[family - 1][look]);
+            boundaries.judge_parts(&Parts::of(&run), &Levels { test: &|family| levels[family - 1][look], stated: 0.05 });
         let open = judgement.boundaries.values().any(|b| b.verdict == Verdict::Inconclusive);
         last = Some(judgement);
         if !open {

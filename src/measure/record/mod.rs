@@ -126,6 +126,11 @@ impl Run {
         self.gauges.get(gauge.name())
     }
 
+    /// The two-sided error level that its 95 % intervals are stated at, so that they miss in 5 % of runs.
+    pub fn stated_level(&self) -> f64 {
+        self.decision.as_ref().map_or(0.05, |decision| decision.intervals)
+    }
+
     /// The record as JSON text, ended by a line feed.
     pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("a record has string keys only");

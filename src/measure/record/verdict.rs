@@ -76,6 +76,10 @@ pub struct DecisionRecord {
     pub spending: String,
     /// The looks that were planned.
     pub looks: Vec<LookRecord>,
+    /// Two-sided error level at which the record's 95 % intervals are stated. Below 5 % where the study
+    /// stopped when it was decided: plain intervals would then miss more often than they say.
+    #[serde(default = "usual_level")]
+    pub intervals: f64,
     /// All verdicts together: each at its own level, for all must be true (intersection-union).
     pub together: Together,
     /// How that is safe.
@@ -85,6 +89,10 @@ pub struct DecisionRecord {
     pub surprises: Vec<String>,
     /// How that is safe.
     pub surprises_by: String,
+}
+
+fn usual_level() -> f64 {
+    0.05
 }
 
 /// One look at the verdicts.
