@@ -118,8 +118,10 @@ impl Boundaries {
             let judged = Judged { expr, spec, run: parts.run };
             let record = judged.record(parts, at, levels);
             named &= is_surprise(&record);
-            boundaries
-                .insert(name.to_owned(), if named { record } else { judged.taken_back(parts, at, levels) });
+            boundaries.insert(
+                name.to_owned(),
+                if named { record } else { judged.taken_back(parts, at, levels) },
+            );
             left -= 1;
         }
     }
@@ -239,12 +241,7 @@ impl Judged<'_> {
     }
 
     /// A surprise that does not stand out: open.
-    fn taken_back(
-        &self,
-        parts: &Parts<'_>,
-        error: f64,
-        levels: &Levels<'_>,
-    ) -> BoundaryRecord {
+    fn taken_back(&self, parts: &Parts<'_>, error: f64, levels: &Levels<'_>) -> BoundaryRecord {
         let mut record = self.record(parts, error, levels);
         record.verdict = Verdict::Inconclusive;
         record.why = format!(

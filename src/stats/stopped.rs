@@ -37,9 +37,8 @@ pub fn stated_level(replications: &[u32], error: f64) -> f64 {
         .collect();
     let furthest = (looks[0].z + BEYOND) / looks[0].t.sqrt();
     let steps = (furthest / STEP).ceil() as usize;
-    let places: Vec<Vec<GoesOn>> = (0..=steps)
-        .map(|step| goes_on(&looks, STEP * step as f64))
-        .collect();
+    let places: Vec<Vec<GoesOn>> =
+        (0..=steps).map(|step| goes_on(&looks, STEP * step as f64)).collect();
     let worst = |level: f64| {
         let z = -normal_quantile(0.5 * level);
         let misses = places.iter().map(|on| missed(&looks, on, z));

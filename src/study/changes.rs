@@ -29,8 +29,9 @@ pub(super) fn all(run: &Run, baseline: &Run, error: f64) -> IndexMap<String, Cha
         .iter()
         .map(|gauge| (format!("{}.mean", gauge.name()), Quantity::Gauge(*gauge, Extent::Mean)));
     let quantities = costs.chain(scores).chain(metrics).chain(gauges);
-    let found = quantities
-        .filter_map(|(name, quantity)| Some((name, change_record(run, baseline, quantity, error)?)));
+    let found = quantities.filter_map(|(name, quantity)| {
+        Some((name, change_record(run, baseline, quantity, error)?))
+    });
     found.filter(|(_, change)| change.value != 0.0 || change.baseline != 0.0).collect()
 }
 

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::empty_run;
-use crate::boundary::{Boundaries, Judgement, Outcome, Parts};
+use crate::boundary::{Boundaries, Judgement, Levels, Outcome, Parts};
 use crate::measure::record::{GaugeIntervals, GaugeRecord, ReplicationRecord, Run, Verdict};
 use crate::measure::{Gauge, interval};
 use crate::random::{Draws, Purpose};
@@ -62,8 +62,10 @@ fn decided(boundaries: &Boundaries, levels: &[Vec<f64>], seed: u64, means: &[f64
     let mut last = None;
     for (look, replications) in LOOKS.iter().enumerate() {
         let run = run(seed, means, *replications);
-        let judgement =
-            boundaries.judge_parts(&Parts::of(&run), &Levels { test: &|family| levels[family - 1][look], stated: 0.05 });
+        let judgement = boundaries.judge_parts(
+            &Parts::of(&run),
+            &Levels { test: &|family| levels[family - 1][look], stated: 0.05 },
+        );
         let open = judgement.boundaries.values().any(|b| b.verdict == Verdict::Inconclusive);
         last = Some(judgement);
         if !open {
