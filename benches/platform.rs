@@ -134,7 +134,18 @@ fn serverless_starts(c: &mut Criterion) {
     group.finish();
 }
 
-/// Time for one replication on one thread, and for two on two.
+/// Work that touches no memory: what two cores are to one on this machine at this time.
+fn registers(seed: u64) -> u64 {
+    let mut state = seed + 1;
+    for _ in 0..100_000_000 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+    }
+    state
+}
+
+/// Time for one replication on one thread, and for two on two; beside it a loop in registers.
 fn replications(c: &mut Criterion) {
     let design = designed(&full(2_000, 12, "5m", "30m"));
     let mut group = c.benchmark_group("replications");
@@ -143,6 +154,10 @@ fn replications(c: &mut Criterion) {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build();
         let pool = pool.expect("threads can be started");
         group.throughput(Throughput::Elements(u64::from(threads)));
+        let name = format!("reference_{threads}_on_{threads}");
+        group.bench_function(name, |b| {
+            b.iter(|| pool.broadcast(|place| registers(place.index() as u64)));
+        });
         group.bench_function(format!("{threads}_on_{threads}"), |b| {
             b.iter_custom(|times| {
                 let begun = Instant::now();

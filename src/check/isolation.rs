@@ -185,5 +185,7 @@ fn sharing(findings: &mut Findings<'_>, place: &Path, isolation: &Isolation) {
     }
     let message = format!("{sessions} sessions in one sandbox are not simulated yet");
     let found = at.error("not-simulated", place, message);
-    findings.push(found.help(alone));
+    let help = "or take the container for the host: `capacity.hosts` of its cores and memory with `overcommit`, as the \
+                preset `traditional-shared-container` does; sessions then share its memory, CPU and price";
+    findings.push(found.help(help));
 }
