@@ -67,13 +67,17 @@ pub fn drive(ready: &Ready, interrupt: &Interrupt, console: &Console) -> Result<
     let setup = Setup::new(&piece, recorded, &set);
     let setup = Arc::new(setup.map_err(|error| Failure::of(Exit::Usage, &error))?);
     let passes = live.repeat.max(1);
-    let outcome = pass(&setup, live, (1, passes), interrupt, console)?;
+    let what = |number: u32| match passes {
+        1 => "driving".to_owned(),
+        _ => format!("driving, pass {number} of {passes}"),
+    };
+    let outcome = pass(&setup, live, &what(1), interrupt, console)?;
     let mut again = None;
     for number in 2..=passes {
         if again.as_ref().unwrap_or(&outcome).finish != LiveFinish::Complete {
             break;
         }
-        again = Some(pass(&setup, live, (number, passes), interrupt, console)?);
+        again = Some(pass(&setup, live, &what(number), interrupt, console)?);
     }
     let mut run = study::live_record(&piece, &setup, &outcome);
     let sessions = LiveSessions::of(&outcome.totals, &outcome.turns);
@@ -82,25 +86,23 @@ pub fn drive(ready: &Ready, interrupt: &Interrupt, console: &Console) -> Result<
     Ok(Lived { piece, setup, outcome, again, run })
 }
 
-/// Drives the piece once: pass `number` of so many.
-fn pass(
+/// Drives the piece once; `what` is told while it goes on.
+///
+/// # Errors
+/// If the backend does not work.
+pub fn pass(
     setup: &Arc<Setup>,
     live: &Live,
-    (number, passes): (u32, u32),
+    what: &str,
     interrupt: &Interrupt,
     console: &Console,
 ) -> Result<LiveOutcome, Failure> {
     let backend = Backend::named(&live.target).map_err(|error| unavailable(&error))?;
     let left = Arc::new(AtomicU64::new(0));
     let planned = setup.sessions.unwrap_or(live.sessions);
-    let what = if passes == 1 {
-        "driving".to_owned()
-    } else {
-        format!("driving, pass {number} of {passes}")
-    };
     interrupt.set_simulating(false);
     let outcome = {
-        let _progress = Progress::sessions(&what, &left, planned, console);
+        let _progress = Progress::sessions(what, &left, planned, console);
         let counted = Arc::clone(&left);
         drive::run(setup, live, backend, move |n| counted.store(n, Ordering::Relaxed))
     };

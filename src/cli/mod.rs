@@ -12,6 +12,7 @@
 
 mod check;
 mod clean;
+mod compare;
 mod console;
 mod cost;
 mod doctor;
@@ -80,6 +81,8 @@ enum Command {
     Simulate(simulate::Args),
     /// Drive a scenario's live piece against a real backend
     Drive(drive::Args),
+    /// Drive the same sessions through several runtimes and hold them against each other
+    Compare(compare::Args),
     /// Validate and explain a scenario without running anything
     Check(check::Args),
     /// Write a commented starter scenario
@@ -127,6 +130,7 @@ fn dispatch(args: Vec<OsString>) -> Exit {
         Command::Run(args) => run::run(args, &console),
         Command::Simulate(args) => simulate::run(args, &console),
         Command::Drive(args) => drive::run(args, &console),
+        Command::Compare(args) => compare::run(args, &console),
         Command::Check(args) => check::run(args, &console),
         Command::Init(args) => init::run(args, &console),
         Command::Show(args) => show::run(args, &console),

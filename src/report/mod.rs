@@ -20,6 +20,7 @@ mod quotas;
 mod sections;
 mod table;
 mod tidy;
+mod tiers;
 
 #[cfg(test)]
 mod tests;
@@ -31,3 +32,4 @@ pub use html::{HtmlError, Part, html};
 pub use sections::{headline, sections};
 pub use table::{Cell, Head, Look, Table, Tone, number as number_head, text as text_head};
 pub use tidy::{TidyError, tidy_csv};
+pub use tiers::tier_tables;

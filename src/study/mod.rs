@@ -16,6 +16,7 @@ mod quotas;
 mod replicate;
 mod simulated;
 mod stock;
+mod tiers;
 mod twin;
 mod windows;
 
@@ -28,5 +29,6 @@ pub use lived::{live_record, twin_record};
 pub use piece::piece;
 pub use replicate::{Design, replicate, replicate_arms, until_decided};
 pub use simulated::{SimulateError, Simulated, hash, judge, judge_live, setup, simulated};
+pub use tiers::{Measured, TierComparison, TierMeasure, TierRecord, tiers};
 pub use twin::{ModelError, QuantileError, Twin, twin};
 pub use windows::{NamedWindow, WindowError, windows};
