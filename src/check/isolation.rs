@@ -185,7 +185,9 @@ fn sharing(findings: &mut Findings<'_>, place: &Path, isolation: &Isolation) {
     }
     let message = format!("{sessions} sessions in one sandbox are not simulated yet");
     let found = at.error("not-simulated", place, message);
-    let help = "or take the container for the host: `capacity.hosts` of its cores and memory with `overcommit`, as the \
-                preset `traditional-shared-container` does; sessions then share its memory, CPU and price";
+    let help = format!(
+        "{alone}; or make the container the host: `capacity.hosts` with its cores and memory and `overcommit`, as the \
+         preset `traditional-shared-container` does"
+    );
     findings.push(found.help(help));
 }

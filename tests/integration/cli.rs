@@ -34,20 +34,20 @@ boundaries:
 experiment: {seed: 7, warmup: 10min, measure: 1h, replications: 4}
 ";
 
-struct Bench(tempfile::TempDir);
+pub struct Bench(tempfile::TempDir);
 
 impl Bench {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let bench = Bench(tempfile::tempdir().unwrap());
         bench.write("small.yaml", SCENARIO);
         bench
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
     }
 
@@ -57,7 +57,7 @@ impl Bench {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
 }
@@ -66,12 +66,12 @@ fn code(output: &Output) -> i32 {
     output.status.code().expect("no signal ended it")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("plimsoll writes UTF-8")
 }
 
 #[track_caller]
-fn ends_with(output: &Output, wanted: i32) {
+pub fn ends_with(output: &Output, wanted: i32) {
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(code(output), wanted, "stdout:\n{out}\nstderr:\n{err}");
 }

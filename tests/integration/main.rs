@@ -5,6 +5,7 @@ mod arms;
 mod broken;
 mod cli;
 mod closed_forms;
+mod compare;
 mod costs;
 mod coverage;
 mod determinism;
