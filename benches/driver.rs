@@ -1,28 +1,42 @@
-//! How late the driver starts work, against a bare loop on the same timer.
+//! How late the driver starts work, against a bare loop on the same timer; what it costs, in CPU time a
+//! call and in memory a session.
 //!
 //! Seven pairs at each rate, alternating which comes first; the median of the ratios is what counts,
 //! because a single pair on a shared machine says little. The instant runtime does nothing, so what is
 //! measured is the driver alone: pacing, a task for each start, a create and a destroy.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 
+use plimsoll::conduct::Setup;
+use plimsoll::drive::Backend;
 use plimsoll::drive::caps::{Caps, CapsLedger};
 use plimsoll::drive::clock::Clock;
 use plimsoll::drive::lateness::Lateness;
 use plimsoll::drive::open_loop::open_loop;
 use plimsoll::drive::pacing::Pacer;
 use plimsoll::drive::runtime::{AnyRuntime, InstantRuntime};
+use plimsoll::scenario::Loader;
+use plimsoll::scenario::types::Scenario;
+use plimsoll::study;
 use plimsoll::units::{Limit, Span, Time};
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-    timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
 };
 
 const PAIRS: usize = 7;
 const LENGTH: Span = Span::from_secs(2);
 const P50_RATIO_MAX: f64 = 1.5;
 const P99_RATIO_MAX: f64 = 2.0;
+
+/// Calls that CPU time is told for.
+const CALLS: u64 = 10_000;
+
+/// Sessions open at once.
+const OPEN: u64 = 20_000;
+const BYTES_MAX: u64 = 4096;
 
 fn schedule(base: Time, per_second: u64) -> Vec<Time> {
     let count = (LENGTH.seconds() * per_second as f64) as u64;
@@ -117,13 +131,99 @@ fn compare(per_second: u64) -> bool {
     holds
 }
 
+/// Sessions of some turns, each with one model call and one tool call, on a backend that does nothing.
+fn sessions(count: u64, every: &str, turns: u64, think: &str) -> String {
+    format!(
+        "
+version: 1
+name: driver
+workload:
+  arrivals: {{every: {every}}}
+  classes:
+    agent:
+      turns: {turns}
+      think: {think}
+      steps: 1
+      tokens: {{system: 100, user: 10, output: 10}}
+      tools: {{calls: 1}}
+      model: m
+platform: {{isolation: {{process: {{}}}}, capacity: {{elastic: {{max_concurrent: unlimited}}}}, idle: {{then: keep}}}}
+models: {{m: {{latency: {{base: 0s}}}}}}
+experiment: {{start: empty, warmup: none, measure: end}}
+live: {{target: {{runtime: instant}}, sessions: {count}, max_alive: {count}, max_run: 60s}}
+"
+    )
+}
+
+/// Drives a scenario to its end, as `plimsoll drive` does; the calls that it made.
+fn drive(text: &str) -> u64 {
+    let read = Loader::default().load_text::<Scenario>("driver.yaml", text, &[], &|_, _, _| {});
+    let scenario = read.loaded.expect("the scenario is valid").value;
+    let live = scenario.live.clone().expect("it is to be driven");
+    let (piece, set) = study::piece(&scenario, &live);
+    let setup = Arc::new(Setup::new(&piece, None, &set).expect("it can be run"));
+    let outcome = plimsoll::drive::run(&setup, &live, Backend::Instant, |_| {}).expect("it runs");
+    assert_eq!((outcome.dropped, outcome.trouble_count), (0, 0));
+    outcome.samples.tools.len() as u64
+}
+
+/// CPU time of this process, all threads, in seconds.
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+fn cpu_of(run: impl FnOnce() + Send + 'static) -> f64 {
+    let begun = cpu_seconds();
+    on_own_thread(run);
+    cpu_seconds() - begun
+}
+
+/// CPU seconds of 10,000 calls: every one a turn with its think time, model call and tool call. The bare
+/// loop wakes as often on the same timer and does nothing.
+fn cpu() {
+    println!("CPU seconds for {CALLS} calls of 1,000 sessions: think, model call, tool call each");
+    let (mut bare, mut driver) = (Vec::new(), Vec::new());
+    for _ in 0..PAIRS {
+        bare.push(cpu_of(|| {
+            bare_loop(CALLS / 2);
+        }));
+        driver.push(cpu_of(|| assert_eq!(drive(&sessions(1_000, "2ms", 10, "50ms")), CALLS)));
+    }
+    let (bare, driver) = (median(bare), median(driver));
+    let ratio = driver / bare;
+    println!("  median: bare loop {bare:.3}, driver {driver:.3}, ratio {ratio:.1}\n");
+}
+
+/// A line of /proc/self/status, in bytes.
+fn status(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
+    let line = status.lines().find(|line| line.starts_with(name)).expect("it has that line");
+    let kib = line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok());
+    kib.expect("a number of KiB") * 1024
+}
+
+/// Bytes that each of many open sessions takes at the most.
+fn memory() -> bool {
+    drive(&sessions(10, "1ms", 1, "0s"));
+    let before = status("VmRSS");
+    on_own_thread(|| drive(&sessions(OPEN, "50us", 2, "3s")));
+    let each = (status("VmHWM") - before) / OPEN;
+    println!("{each} B for each of {OPEN} open sessions (at most {BYTES_MAX})\n");
+    each <= BYTES_MAX
+}
+
 fn main() -> ExitCode {
     // `cargo test --benches` only wants to know that this runs.
     if std::env::args().any(|arg| arg == "--test") {
         let (lateness, dropped) = on_own_thread(|| driver(1000));
         assert!(lateness.count() > 0 && dropped == 0);
+        assert_eq!(drive(&sessions(3, "1ms", 2, "1ms")), 6);
         return ExitCode::SUCCESS;
     }
+    // Memory first: the high-water mark is the process's.
+    let small = memory();
+    cpu();
     let all = [1000, 10_000].map(compare);
-    if all.contains(&false) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if !small || all.contains(&false) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

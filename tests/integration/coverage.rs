@@ -162,14 +162,14 @@ fn covered(all: &[Said], place: usize, truth: f64) -> (usize, f64) {
     (inside, half / intervals.len() as f64)
 }
 
-fn every(case: &Case, seeds: u64) -> Vec<Said> {
-    (1..=seeds).into_par_iter().map(|seed| said(case, seed)).collect()
+fn every(case: &Case, first: u64, seeds: u64) -> Vec<Said> {
+    (first..first + seeds).into_par_iter().map(|seed| said(case, seed)).collect()
 }
 
 #[test]
 fn intervals_of_all_kinds_cover_in_sixteen_of_twenty_seeds() {
     for case in arms() {
-        let all = every(&case, 20);
+        let all = every(&case, 1, 20);
         for (place, Row { name, truth, .. }) in case.rows.iter().enumerate() {
             let (inside, half) = covered(&all, place, *truth);
             assert!(inside >= 16, "{}, {name}: {inside} of 20 cover {truth}", case.name);
@@ -181,7 +181,7 @@ fn intervals_of_all_kinds_cover_in_sixteen_of_twenty_seeds() {
 #[test]
 fn intervals_after_a_stop_cover_in_sixteen_of_twenty_seeds() {
     let case = &stopping()[1];
-    let all = every(case, 20);
+    let all = every(case, 1, 20);
     let looks: std::collections::BTreeSet<u32> = all.iter().map(|s| s.replications).collect();
     assert!(looks.len() > 1, "it stops at different looks: {looks:?}");
     for (place, Row { name, truth, .. }) in case.rows.iter().enumerate() {
@@ -192,16 +192,17 @@ fn intervals_after_a_stop_cover_in_sixteen_of_twenty_seeds() {
 
 #[test]
 fn nightly_intervals_of_all_kinds_cover_as_often_as_they_say() {
-    if std::env::var_os("PLIMSOLL_NIGHTLY").is_none() {
+    // Its value is the first seed, so that a row near an end can be told from chance by others.
+    let Some(first) = std::env::var("PLIMSOLL_NIGHTLY").ok().and_then(|n| n.parse().ok()) else {
         println!("skipped: 400 seeds of each are for PLIMSOLL_NIGHTLY=1 (release mode)");
         return;
-    }
+    };
     const SEEDS: u64 = 400;
     println!("| case | number | truth | mean half width | mean replications | covered |");
     println!("|---|---|---|---|---|---|");
     let mut wrong = Vec::new();
     for case in arms().iter().chain(&stopping()) {
-        let all = every(case, SEEDS);
+        let all = every(case, first, SEEDS);
         let taken = all.iter().map(|s| f64::from(s.replications)).sum::<f64>() / SEEDS as f64;
         for (place, Row { name, truth, .. }) in case.rows.iter().enumerate() {
             let (inside, half) = covered(&all, place, *truth);

@@ -3,6 +3,7 @@
 mod ending;
 mod isolation;
 mod life;
+mod soak;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -29,7 +29,7 @@ pub fn said(line: &str) -> Option<&str> {
     line.split_once(MARK).map(|(_, said)| said)
 }
 
-fn say(text: impl std::fmt::Display) {
+pub fn say(text: impl std::fmt::Display) {
     println!("{MARK}{text}");
 }
 
@@ -47,6 +47,7 @@ fn helper() {
     let state = PathBuf::from(std::env::var_os(STATE).expect("started by another test"));
     match std::env::var(MODE).unwrap().as_str() {
         "busy" => block_on(run_until_stopped(&state)),
+        "soak" => block_on(super::soak::soak(&state)),
         "lost" => block_on(async {
             let runtime = start(&state).await;
             runtime.create(spec(1)).await.unwrap();
