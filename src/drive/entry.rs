@@ -9,9 +9,10 @@ use super::runtime::docker::DockerConfig;
 use super::runtime::microvm::MicrovmConfig;
 use super::runtime::oci::{Keep, OciConfig};
 use super::runtime::process::ProcessConfig;
+use super::runtime::shared::{Containers, SharedConfig};
 use super::runtime::{
     AnyRuntime, DockerRuntime, InstantRuntime, MicrovmRuntime, OciRuntime, ProcessRuntime,
-    RuntimeError,
+    RuntimeError, SharedRuntime,
 };
 use super::shutdown::Shutdown;
 use crate::conduct::Setup;
@@ -28,6 +29,8 @@ pub enum Backend {
     Microvm(Box<MicrovmConfig>),
     /// Containers of an engine.
     Docker(Box<DockerConfig>),
+    /// Containers that several sessions share.
+    Shared(Box<SharedConfig>),
     /// Nothing real.
     Instant,
 }
@@ -53,6 +56,7 @@ impl Backend {
                 let config = DockerConfig { socket, network, ..DockerConfig::here()? };
                 Ok(Backend::Docker(Box::new(config)))
             }
+            RuntimeName::Shared => Ok(Backend::Shared(Box::new(shared(target)?))),
             RuntimeName::Instant => Ok(Backend::Instant),
         }
     }
@@ -73,6 +77,9 @@ impl Backend {
             }
             Backend::Docker(config) => {
                 AnyRuntime::Docker(DockerRuntime::start(*config, clock).await?)
+            }
+            Backend::Shared(config) => {
+                AnyRuntime::Shared(SharedRuntime::start(*config, clock).await?)
             }
             Backend::Instant => AnyRuntime::Instant(InstantRuntime::at_once(clock)),
         })
@@ -105,6 +112,17 @@ fn microvm(target: &Target) -> Result<MicrovmConfig, RuntimeError> {
         config.keep = Keep::Files;
     }
     Ok(config)
+}
+
+/// Shared containers as a scenario sets them up.
+fn shared(target: &Target) -> Result<SharedConfig, RuntimeError> {
+    let plain = SharedConfig::with(ProcessConfig::here()?);
+    let containers = match target.program.as_deref() {
+        None | Some("process") => plain.containers,
+        Some(name) => Containers::Oci(oci(target, name)?),
+    };
+    let sessions = target.sessions_per_sandbox.unwrap_or(plain.sessions_per_sandbox);
+    Ok(SharedConfig { containers, sessions_per_sandbox: sessions })
 }
 
 /// Drives the sessions of a setup, from start to the last removal. `on_progress` is told how many

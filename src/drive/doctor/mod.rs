@@ -72,8 +72,8 @@ impl Finding {
 pub async fn examine(config: ProcessConfig) -> Vec<Finding> {
     let mut findings = vec![loader()];
     let (state, common) = (config.state.clone(), config.common());
-    findings.extend(sandboxes(config).await);
-    findings.extend(tiers::examine(&common).await);
+    findings.extend(sandboxes(config.clone()).await);
+    findings.extend(tiers::examine(&config, &common).await);
     findings.push(timer().await);
     findings.push(compression());
     findings.push(space(&state));

@@ -12,6 +12,7 @@
 //! takes the launcher's place: it runs that program, adopts what it leaves running, and reaps it.
 
 mod files;
+mod hub;
 mod init;
 mod launcher;
 pub mod protocol;

@@ -166,6 +166,30 @@ pub enum Request {
         /// What the guest may use.
         limits: GuestLimits,
     },
+    /// From now on start the processes of many sessions and look after them. Answered by
+    /// [`Message::Agreed`], after which the guest understands only what follows here.
+    Host {
+        /// Number of the request.
+        id: u64,
+    },
+    /// To a guest that hosts: start a session's process. Its socket comes along.
+    Join {
+        /// Number of the request.
+        id: u64,
+        /// Which run the session is of.
+        tag: String,
+        /// The session's slot.
+        slot: u64,
+        /// What its process is told.
+        inside: Inside,
+    },
+    /// To a guest that hosts: end a session's process, if it has not ended by itself, and reap it.
+    Part {
+        /// Number of the request.
+        id: u64,
+        /// The session's slot.
+        slot: u64,
+    },
     /// End. For a machine, which sees no end of its input. Not answered.
     End,
 }
@@ -246,6 +270,11 @@ pub enum Message {
         digest: String,
         /// Bytes in files.
         bytes: u64,
+    },
+    /// It was done, and there is nothing to tell.
+    Agreed {
+        /// Number of the request.
+        id: u64,
     },
     /// A request failed.
     Refused {

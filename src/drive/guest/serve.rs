@@ -100,6 +100,11 @@ impl Guest {
             let began = monotonic_nanos();
             let request: Request = serde_json::from_slice(&line)?;
             let Some(id) = id_of(&request) else { return Ok(()) };
+            if matches!(request, Request::Host { .. }) {
+                // The driver says nothing more until this is answered, so nothing is buffered here.
+                say(&Message::Agreed { id })?;
+                return super::hub::serve();
+            }
             let guest = Arc::clone(self);
             // Calls of one step run side by side, each in a thread of its own.
             let body = move || answer(&request, id, began, &guest);
@@ -129,7 +134,10 @@ fn id_of(request: &Request) -> Option<u64> {
         Request::Exec { id, .. }
         | Request::Digest { id }
         | Request::Hello { id }
-        | Request::Enter { id, .. } => Some(*id),
+        | Request::Enter { id, .. }
+        | Request::Host { id }
+        | Request::Join { id, .. }
+        | Request::Part { id, .. } => Some(*id),
         Request::End => None,
     }
 }
@@ -150,6 +158,9 @@ fn answer(request: &Request, id: u64, began: u64, guest: &Guest) {
             Err(error) => refused(id, false, &error.to_string()),
         },
         Request::Enter { .. } | Request::End => refused(id, false, "a guest is entered once"),
+        Request::Host { .. } | Request::Join { .. } | Request::Part { .. } => {
+            refused(id, false, "this guest is one session's")
+        }
     };
     if let Err(error) = say(&message) {
         // Nobody listens any more: the driver is gone and the main thread is about to end.
@@ -169,12 +180,12 @@ fn fresh_path(files: &Path, id: u64) -> PathBuf {
         .expect("fewer than 2^64 files")
 }
 
-fn refused(id: u64, out_of_memory: bool, reason: &str) -> Message {
+pub(super) fn refused(id: u64, out_of_memory: bool, reason: &str) -> Message {
     Message::Refused { id, out_of_memory, reason: reason.to_owned() }
 }
 
 /// One write for a whole line, under the lock of standard output.
-fn say(message: &Message) -> io::Result<()> {
+pub(super) fn say(message: &Message) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(&line(message))?;
     out.flush()

@@ -2,8 +2,8 @@
 
 use super::{
     Abilities, CreateSpec, Created, DockerRuntime, Drained, InstantRuntime, LostIsolation,
-    MicrovmRuntime, OciRuntime, Overhead, ProcessRuntime, RuntimeError, SandboxId, SnapshotId,
-    SnapshotInfo, Work, WorkReport,
+    MicrovmRuntime, OciRuntime, Overhead, ProcessRuntime, RuntimeError, SandboxId, SharedRuntime,
+    SnapshotId, SnapshotInfo, Work, WorkReport,
 };
 use crate::units::Span;
 
@@ -18,6 +18,8 @@ pub enum AnyRuntime {
     Microvm(MicrovmRuntime),
     /// Containers of an engine.
     Docker(DockerRuntime),
+    /// Processes of containers that several share.
+    Shared(SharedRuntime),
     /// In-process stand-in with known service times.
     Instant(InstantRuntime),
 }
@@ -30,6 +32,7 @@ macro_rules! each {
             AnyRuntime::Oci($runtime) => $call,
             AnyRuntime::Microvm($runtime) => $call,
             AnyRuntime::Docker($runtime) => $call,
+            AnyRuntime::Shared($runtime) => $call,
             AnyRuntime::Instant($runtime) => $call,
         }
     };

@@ -1,11 +1,14 @@
 //! The driver's end of the socket to one guest.
 
 use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::oneshot;
@@ -80,6 +83,18 @@ impl Link {
     /// # Errors
     /// If the guest is gone or goes meanwhile.
     pub async fn ask(&self, request: impl FnOnce(u64) -> Request) -> Result<Heard, LinkError> {
+        self.ask_with(None, request).await
+    }
+
+    /// As [`ask`](Self::ask), with a socket that goes along; for a guest on this machine.
+    ///
+    /// # Errors
+    /// If the guest is gone or goes meanwhile.
+    pub async fn ask_with(
+        &self,
+        socket: Option<OwnedFd>,
+        request: impl FnOnce(u64) -> Request,
+    ) -> Result<Heard, LinkError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         {
@@ -90,7 +105,12 @@ impl Link {
             pending.waiting.insert(id, answer);
         }
         let bytes = line(&request(id));
-        let sent = self.writer.lock().await.write_all(&bytes).await;
+        let mut writer = self.writer.lock().await;
+        let sent = match &socket {
+            None => writer.write_all(&bytes).await,
+            Some(socket) => send_with(&writer, socket.as_fd(), &bytes).await,
+        };
+        drop(writer);
         if sent.is_err() {
             lock(&self.pending).waiting.remove(&id);
             return Err(LinkError::Gone);
@@ -117,6 +137,22 @@ impl Drop for Link {
     }
 }
 
+/// Sends a line and a socket in one message, which the other end takes in one piece.
+async fn send_with(writer: &OwnedWriteHalf, socket: BorrowedFd<'_>, line: &[u8]) -> io::Result<()> {
+    let stream = writer.as_ref();
+    let sent = stream
+        .async_io(Interest::WRITABLE, || {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            let sockets = [socket];
+            control.push(SendAncillaryMessage::ScmRights(&sockets));
+            let piece = [io::IoSlice::new(line)];
+            Ok(sendmsg(stream, &piece, &mut control, SendFlags::NOSIGNAL)?)
+        })
+        .await?;
+    if sent == line.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}
+
 async fn hear(lines: &mut Lines<BufReader<OwnedReadHalf>>) -> Result<Heard, LinkError> {
     let Some(text) = lines.next_line().await? else { return Err(LinkError::Gone) };
     let heard = monotonic_nanos();
@@ -131,6 +167,7 @@ async fn route(mut lines: Lines<BufReader<OwnedReadHalf>>, pending: Arc<Mutex<Pe
             Message::Done { id, .. }
             | Message::Digest { id, .. }
             | Message::Hello { id, .. }
+            | Message::Agreed { id }
             | Message::Refused { id, .. } => *id,
             Message::Ready { .. } | Message::Up { .. } | Message::Failed { .. } => break,
         };

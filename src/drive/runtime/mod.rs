@@ -28,6 +28,7 @@ pub mod microvm;
 pub mod oci;
 mod pack;
 pub mod process;
+pub mod shared;
 mod tender;
 
 pub use any::AnyRuntime;
@@ -39,6 +40,7 @@ pub use managed::{Common, Managed};
 pub use microvm::MicrovmRuntime;
 pub use oci::OciRuntime;
 pub use process::ProcessRuntime;
+pub use shared::SharedRuntime;
 
 use std::borrow::Cow;
 

@@ -197,7 +197,7 @@ pub struct Target {
     /// The runtime that plimsoll starts sandboxes with.
     pub runtime: RuntimeName,
     /// The program of a container runtime or of QEMU, by path or by name; if left out the runtime's own
-    /// name, or `qemu-system-x86_64`.
+    /// name, or `qemu-system-x86_64`. For `shared` what makes the containers: `process`, `runc`, `crun`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
     /// Arguments of that program before its command, in place of those that plimsoll knows for it.
@@ -216,6 +216,9 @@ pub struct Target {
     /// What hibernation keeps; memory and files if left out, where the runtime can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<TargetKeep>,
+    /// Sessions in one container of `shared`; 8 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions_per_sandbox: Option<u64>,
 }
 
 impl Target {
@@ -229,6 +232,7 @@ impl Target {
             socket: None,
             network: None,
             keep: None,
+            sessions_per_sandbox: None,
         }
     }
 }
@@ -277,6 +281,9 @@ pub enum RuntimeName {
     Microvm,
     /// Containers of an engine that speaks Docker's API, as Podman does.
     Docker,
+    /// Several sessions in one container, as on a traditional platform; `program` is what makes the
+    /// containers, `process` if left out.
+    Shared,
     /// Answers at once, starts nothing: for testing the driver.
     Instant,
 }

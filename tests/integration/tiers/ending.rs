@@ -13,13 +13,13 @@ use plimsoll::drive::runtime::{AnyRuntime, SandboxId, Work};
 use plimsoll::units::Span;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{BOUND, Remains, block_on, docker, microvm, oci, suite};
+use super::{BOUND, Remains, block_on, docker, microvm, oci, shared, suite};
 
 /// Which tier the helper is to run.
 const TIER: &str = "PLIMSOLL_TEST_TIER";
 /// Where it keeps its state.
 const STATE: &str = "PLIMSOLL_TEST_TIER_STATE";
-/// Where the engine listens, if the tier is one.
+/// Where the engine listens, if the tier is one; what makes the containers, if they are shared.
 const SOCKET: &str = "PLIMSOLL_TEST_TIER_SOCKET";
 const MARK: &str = "helper says: ";
 
@@ -38,6 +38,11 @@ async fn start(tier: &str, state: &Path) -> Option<(AnyRuntime, String)> {
         let runtime = microvm::start(state, Keep::Files).await?;
         let tag = runtime.tag().as_str().to_owned();
         return Some((AnyRuntime::Microvm(runtime), tag));
+    }
+    if tier == "shared" {
+        let runtime = shared::start(&std::env::var(SOCKET).unwrap(), state).await?;
+        let tag = runtime.tag().as_str().to_owned();
+        return Some((AnyRuntime::Shared(runtime), tag));
     }
     let runtime = oci::start(tier, state, Keep::Files).await?;
     let tag = runtime.tag().as_str().to_owned();

@@ -1,6 +1,7 @@
 //! What every tier works with: settings, clock, journal, and the first talk with a guest.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -171,8 +172,20 @@ impl Desk {
         what: &'static str,
         request: impl FnOnce(u64) -> Request,
     ) -> Result<Heard, RuntimeError> {
+        self.ask_with(name, slot, (link, None), what, request).await
+    }
+
+    /// As [`ask`](Self::ask), with a socket that goes along.
+    pub async fn ask_with(
+        &self,
+        name: SandboxId,
+        slot: u64,
+        (link, socket): (&Link, Option<OwnedFd>),
+        what: &'static str,
+        request: impl FnOnce(u64) -> Request,
+    ) -> Result<Heard, RuntimeError> {
         let after = self.common.exec_within;
-        match tokio::time::timeout(after.into(), link.ask(request)).await {
+        match tokio::time::timeout(after.into(), link.ask_with(socket, request)).await {
             Ok(answer) => answer.map_err(|error| gone(name, &self.directory(slot), error)),
             Err(_) => Err(RuntimeError::Timeout { sandbox: name, what, after }),
         }

@@ -9,6 +9,7 @@ mod life;
 mod program;
 mod tier;
 
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use super::{
     SnapshotId, SnapshotInfo, Work, WorkReport,
 };
 use crate::drive::clock::Clock;
+use crate::drive::guest::protocol::{Message, Request};
 use crate::drive::journal::{Journal, RunTag};
 use crate::units::Span;
 pub use desk::{Common, Desk, Met, note, span};
@@ -133,6 +135,24 @@ impl<T: Tier> Managed<T> {
     /// A live sandbox's own parts.
     pub(super) fn live(&self, sandbox: SandboxId) -> Option<Arc<Sandbox<T>>> {
         self.0.running(sandbox).ok()
+    }
+
+    /// Asks a live sandbox's guest something, and hands it a socket if one is given.
+    ///
+    /// # Errors
+    /// If there is no such sandbox, or its guest does not answer.
+    pub(super) async fn ask(
+        &self,
+        sandbox: SandboxId,
+        socket: Option<OwnedFd>,
+        what: &'static str,
+        request: impl FnOnce(u64) -> Request,
+    ) -> Result<Message, RuntimeError> {
+        let live = self.0.running(sandbox)?;
+        let desk = &self.0.desk;
+        let (answer, _) =
+            desk.ask_with(sandbox, live.slot, (&live.link, socket), what, request).await?;
+        Ok(answer)
     }
 
     /// Makes a sandbox and removes it: finds out whether that works here.

@@ -27,6 +27,7 @@ use super::{CreateSpec, Limits, LostIsolation, RuntimeError, SandboxId};
 use crate::drive::clock::Clock;
 use crate::drive::journal::{Journal, RunTag};
 use crate::units::Span;
+pub(in crate::drive::runtime) use bundle::ROOT;
 pub use config::{Groups, Keep, OciConfig, find};
 
 /// Stands for the sandbox that finds things out; no other has this name.
