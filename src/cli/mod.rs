@@ -27,6 +27,7 @@ mod live;
 mod load;
 mod options;
 mod plan;
+mod probe;
 mod progress;
 mod results;
 mod run;
@@ -95,6 +96,8 @@ enum Command {
     Cost(cost::Args),
     /// Hold a candidate's record against a baseline's
     Gate(gate::Args),
+    /// Find out from inside what a runtime's sandboxes isolate, keep and limit
+    Probe(probe::Args),
     /// Tell what works on this machine and what is missing
     Doctor(doctor::Args),
     /// Remove what a killed live run left behind
@@ -137,6 +140,7 @@ fn dispatch(args: Vec<OsString>) -> Exit {
         Command::Plan(args) => plan::run(args, &console),
         Command::Cost(args) => cost::run(args, &console),
         Command::Gate(args) => gate::run(args, &console),
+        Command::Probe(args) => probe::run(args, &console),
         Command::Doctor(args) => doctor::run(args, &console),
         Command::Clean(args) => clean::run(args, &console),
     };

@@ -6,6 +6,7 @@
 //! - [`journal`] writes down what will exist before it does; [`shutdown`] removes it at the end of a
 //!   run, however that ends, and [`journal::clean`] after a run that was killed.
 //! - [`caps`] bounds what a run may take.
+//! - [`probe`] finds out from inside sandboxes what they really are.
 //! - [`doctor`] tells what works on this machine.
 //!
 //! This is the only floor with asynchronous code.
@@ -21,6 +22,7 @@ pub mod lateness;
 mod live;
 pub mod open_loop;
 pub mod pacing;
+pub mod probe;
 pub mod runtime;
 pub mod samples;
 pub mod shutdown;

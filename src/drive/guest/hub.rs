@@ -48,6 +48,7 @@ pub fn serve() -> io::Result<()> {
             | Request::Digest { id }
             | Request::Hello { id }
             | Request::Enter { id, .. }
+            | Request::Probe { id, .. }
             | Request::Host { id } => say(&refused(id, false, "a guest that hosts does no work"))?,
         }
     }

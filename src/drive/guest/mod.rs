@@ -15,6 +15,7 @@ mod files;
 mod hub;
 mod init;
 mod launcher;
+pub mod probe;
 pub mod protocol;
 mod root;
 mod serve;
@@ -37,6 +38,7 @@ const USAGE: u8 = 2;
 /// - `inside TAG SLOT INSIDE`: be the guest,
 /// - `tend TAG SLOT TEND`: run another program that makes a sandbox, and look after that,
 /// - `init`: be the guest, as the first process of a virtual machine,
+/// - `hold`: do nothing but be seen, for a probe,
 /// - `needs`: print the loader and the libraries that this program was loaded from,
 /// - `calibrate`: print how many rounds of the hash loop this core does per second.
 ///
@@ -60,6 +62,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Err(error) => usage(&error.to_string()),
         },
         ["init"] => init::init(),
+        ["hold", ..] => probe::hold(),
         ["needs"] => match needed_files() {
             Ok(files) => {
                 files.iter().for_each(|file| println!("{}", file.display()));
@@ -71,7 +74,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             println!("{}", work::calibrate());
             ExitCode::SUCCESS
         }
-        _ => usage("expected `launch`, `inside`, `init`, `tend`, `needs` or `calibrate`"),
+        _ => usage("expected `launch`, `inside`, `init`, `tend`, `hold`, `needs` or `calibrate`"),
     }
 }
 

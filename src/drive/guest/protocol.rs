@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::probe::{ProbeFound, ProbeWork};
+
 /// An isolation that the launcher builds. The driver finds out at its start which of them this
 /// machine allows; from then on a launcher that cannot have one of those asked for fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -166,6 +168,13 @@ pub enum Request {
         /// What the guest may use.
         limits: GuestLimits,
     },
+    /// Find something out.
+    Probe {
+        /// Number of the request.
+        id: u64,
+        /// What.
+        work: ProbeWork,
+    },
     /// From now on start the processes of many sessions and look after them. Answered by
     /// [`Message::Agreed`], after which the guest understands only what follows here.
     Host {
@@ -270,6 +279,13 @@ pub enum Message {
         digest: String,
         /// Bytes in files.
         bytes: u64,
+    },
+    /// Something was found out.
+    Probed {
+        /// Number of the request.
+        id: u64,
+        /// What.
+        found: ProbeFound,
     },
     /// It was done, and there is nothing to tell.
     Agreed {

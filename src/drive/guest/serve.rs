@@ -1,11 +1,10 @@
 //! The guest proper: reads requests, does the work, answers.
 
-use std::fs::File;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -13,6 +12,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::files::{digest_bytes, digest_tree};
+use super::probe::{self, Planted};
 use super::protocol::{Inside, Message, Request, line};
 use super::work::{STACK_BYTES, WorkError, perform};
 use crate::drive::clock::monotonic_nanos;
@@ -40,6 +40,8 @@ pub fn serve(inside: &Inside) -> ExitCode {
 struct Guest {
     inside: Inside,
     nonce: String,
+    /// Secrets that probes have planted.
+    planted: Mutex<Planted>,
 }
 
 fn serve_requests(inside: &Inside, began_ns: u64) -> io::Result<()> {
@@ -47,7 +49,7 @@ fn serve_requests(inside: &Inside, began_ns: u64) -> io::Result<()> {
     if let Some(limits) = &inside.limits {
         super::init::limit(limits)?;
     }
-    let guest = Arc::new(Guest { inside: inside.clone(), nonce: nonce()? });
+    let guest = Arc::new(Guest::new(inside)?);
     say(&Message::Ready {
         launched_ns: inside.launched_ns,
         isolated_ns: inside.isolated_ns,
@@ -64,7 +66,7 @@ fn serve_requests(inside: &Inside, began_ns: u64) -> io::Result<()> {
 /// # Errors
 /// If the driver cannot be understood, or is not to be heard.
 pub fn serve_machine(inside: &Inside, asked: u64) -> io::Result<()> {
-    let guest = Arc::new(Guest { inside: inside.clone(), nonce: nonce()? });
+    let guest = Arc::new(Guest::new(inside)?);
     let (identity, nonce) = (guest.identity()?, guest.nonce.clone());
     say(&Message::Hello { id: asked, identity, nonce })?;
     guest.serve()
@@ -93,6 +95,12 @@ fn let_them_block() -> io::Result<()> {
 }
 
 impl Guest {
+    fn new(inside: &Inside) -> io::Result<Self> {
+        // The number is drawn anew by each guest that starts.
+        let (nonce, planted) = (probe::draw()?, Mutex::default());
+        Ok(Guest { inside: inside.clone(), nonce, planted })
+    }
+
     /// Answers requests until the driver says no more.
     fn serve(self: &Arc<Self>) -> io::Result<()> {
         let mut input = io::stdin().lock();
@@ -121,13 +129,6 @@ impl Guest {
     }
 }
 
-/// A random number, drawn anew by each guest that starts.
-fn nonce() -> io::Result<String> {
-    let mut random = [0_u8; 16];
-    File::open("/dev/urandom")?.read_exact(&mut random)?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 /// The number of a request that is answered.
 fn id_of(request: &Request) -> Option<u64> {
     match request {
@@ -135,6 +136,7 @@ fn id_of(request: &Request) -> Option<u64> {
         | Request::Digest { id }
         | Request::Hello { id }
         | Request::Enter { id, .. }
+        | Request::Probe { id, .. }
         | Request::Host { id }
         | Request::Join { id, .. }
         | Request::Part { id, .. } => Some(*id),
@@ -157,6 +159,12 @@ fn answer(request: &Request, id: u64, began: u64, guest: &Guest) {
             Ok(identity) => Message::Hello { id, identity, nonce: guest.nonce.clone() },
             Err(error) => refused(id, false, &error.to_string()),
         },
+        Request::Probe { work, .. } => {
+            match probe::perform(work, files, &guest.inside.identity, &guest.planted) {
+                Ok(found) => Message::Probed { id, found },
+                Err(error) => refused(id, false, &error.to_string()),
+            }
+        }
         Request::Enter { .. } | Request::End => refused(id, false, "a guest is entered once"),
         Request::Host { .. } | Request::Join { .. } | Request::Part { .. } => {
             refused(id, false, "this guest is one session's")

@@ -1,10 +1,12 @@
 //! Whichever runtime it is.
 
 use super::{
-    Abilities, CreateSpec, Created, DockerRuntime, Drained, InstantRuntime, LostIsolation,
+    Abilities, CreateSpec, Created, DockerRuntime, Drained, Footprint, GuestIdentity,
+    InstantRuntime, LostIsolation,
     MicrovmRuntime, OciRuntime, Overhead, ProcessRuntime, RuntimeError, SandboxId, SharedRuntime,
     SnapshotId, SnapshotInfo, Work, WorkReport,
 };
+use crate::drive::guest::probe::{ProbeFound, ProbeWork};
 use crate::units::Span;
 
 /// A sandbox backend. Cheap to clone; clones share the sandboxes.
@@ -53,6 +55,46 @@ impl AnyRuntime {
     /// If there is no such sandbox, it died, or the work does not fit its limits.
     pub async fn exec(&self, sandbox: SandboxId, work: Work) -> Result<WorkReport, RuntimeError> {
         each!(self, runtime => runtime.exec(sandbox, work).await)
+    }
+
+    /// Has a sandbox's guest find something out.
+    ///
+    /// # Errors
+    /// If there is no such sandbox, it died, or it does not have what the probe takes.
+    pub async fn probe(
+        &self,
+        sandbox: SandboxId,
+        work: ProbeWork,
+    ) -> Result<ProbeFound, RuntimeError> {
+        each!(self, runtime => runtime.probe(sandbox, work).await)
+    }
+
+    /// Asks a sandbox's guest who it is.
+    ///
+    /// # Errors
+    /// If there is no such sandbox, or it died.
+    pub async fn identity_of(&self, sandbox: SandboxId) -> Result<GuestIdentity, RuntimeError> {
+        each!(self, runtime => runtime.identity_of(sandbox).await)
+    }
+
+    /// Which processes of the host a sandbox is made of.
+    ///
+    /// # Errors
+    /// If there is no such sandbox, or whoever made it does not tell.
+    pub async fn footprint(&self, sandbox: SandboxId) -> Result<Footprint, RuntimeError> {
+        each!(self, runtime => runtime.footprint(sandbox).await)
+    }
+
+    /// Rounds of the guest's hash loop that make a reference-core second; none where nothing runs.
+    pub fn rounds_per_second(&self) -> Option<f64> {
+        match self {
+            AnyRuntime::Process(runtime) => Some(runtime.rounds_per_second()),
+            AnyRuntime::Oci(runtime) => Some(runtime.rounds_per_second()),
+            AnyRuntime::Microvm(runtime) => Some(runtime.rounds_per_second()),
+            AnyRuntime::Docker(runtime) => Some(runtime.rounds_per_second()),
+            AnyRuntime::Shared(runtime) => Some(runtime.rounds_per_second()),
+            AnyRuntime::Instant(_) => None,
+        }
     }
 
     /// Stops a sandbox and stores its files and identity. The sandbox is then gone.

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    Abilities, CreateSpec, Created, Drained, LostIsolation, Overhead, RuntimeError, SandboxId,
+    Abilities, CreateSpec, Created, Drained, Footprint, GuestIdentity, LostIsolation, Overhead, RuntimeError, SandboxId,
     SnapshotId, SnapshotInfo, Stage, Stages, Work, WorkReport,
 };
 use crate::drive::clock::Clock;
+use crate::drive::guest::probe::{ProbeFound, ProbeWork};
 use crate::drive::pacing::Sleeper;
 use crate::units::{Bytes, Span, Time};
 
@@ -181,6 +182,34 @@ impl InstantRuntime {
         })
     }
 
+    /// There is nothing to find out.
+    ///
+    /// # Errors
+    /// Always.
+    pub async fn probe(
+        &self,
+        sandbox: SandboxId,
+        _: ProbeWork,
+    ) -> Result<ProbeFound, RuntimeError> {
+        Err(nothing_runs(sandbox))
+    }
+
+    /// There is nobody.
+    ///
+    /// # Errors
+    /// Always.
+    pub async fn identity_of(&self, sandbox: SandboxId) -> Result<GuestIdentity, RuntimeError> {
+        Err(nothing_runs(sandbox))
+    }
+
+    /// There are no processes.
+    ///
+    /// # Errors
+    /// Always.
+    pub async fn footprint(&self, sandbox: SandboxId) -> Result<Footprint, RuntimeError> {
+        Err(nothing_runs(sandbox))
+    }
+
     /// See [`AnyRuntime::snapshot`](super::AnyRuntime::snapshot).
     ///
     /// # Errors
@@ -245,6 +274,7 @@ impl InstantRuntime {
             snapshot_files: true,
             snapshot_memory: false,
             limits_memory: false,
+            limits_processes: false,
             limits_cpu: false,
             clock_shared: true,
         }
@@ -281,6 +311,11 @@ impl InstantRuntime {
         world.snapshots.clear();
         Drained { stopped, snapshots, ..Drained::default() }
     }
+}
+
+fn nothing_runs(sandbox: SandboxId) -> RuntimeError {
+    let reason = "the instant runtime is a stand-in without sandboxes".to_owned();
+    RuntimeError::Work { sandbox, reason }
 }
 
 fn one_stage(stage: Stage, began: Time, ended: Time) -> Stages {

@@ -167,6 +167,7 @@ async fn route(mut lines: Lines<BufReader<OwnedReadHalf>>, pending: Arc<Mutex<Pe
             Message::Done { id, .. }
             | Message::Digest { id, .. }
             | Message::Hello { id, .. }
+            | Message::Probed { id, .. }
             | Message::Agreed { id }
             | Message::Refused { id, .. } => *id,
             Message::Ready { .. } | Message::Up { .. } | Message::Failed { .. } => break,

@@ -189,10 +189,31 @@ impl Stages {
         self.iter().filter(|(name, _)| !name.is_drivers_own()).map(|(_, took)| took).sum()
     }
 
+    /// The stages of a start.
+    pub fn start(&self) -> StartStages {
+        let of = |stages: &[Stage]| stages.iter().map(|stage| self.get(*stage)).sum();
+        StartStages {
+            image: of(&[Stage::Prepare, Stage::Unpack]),
+            boot: of(&[Stage::Spawn, Stage::Isolate, Stage::Resume]),
+            guest: self.get(Stage::Start),
+        }
+    }
+
     /// All parts.
     pub fn total(&self) -> Span {
         self.iter().map(|(_, took)| took).sum()
     }
+}
+
+/// The stages of a start, as a platform's model has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StartStages {
+    /// Directories, identity, control groups, unpacking.
+    pub image: Span,
+    /// From asking for the sandbox until its guest's first instruction; all of bringing memory back.
+    pub boot: Span,
+    /// From there until the guest is ready and the driver knows.
+    pub guest: Span,
 }
 
 /// A sandbox that can run.
@@ -239,6 +260,24 @@ impl WorkReport {
     }
 }
 
+/// Who a guest says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestIdentity {
+    /// SHA-256 of its identity token, in hexadecimal.
+    pub identity: String,
+    /// A random number that is in its memory and nowhere else.
+    pub nonce: String,
+}
+
+/// Processes of the host that a sandbox is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// They, and all that they started.
+    pub roots: Vec<i32>,
+    /// Sessions that they serve.
+    pub sessions: u64,
+}
+
 /// A stored snapshot.
 #[derive(Clone, Debug)]
 pub struct SnapshotInfo {
@@ -273,6 +312,8 @@ pub struct Abilities {
     pub snapshot_memory: bool,
     /// A memory limit is enforced.
     pub limits_memory: bool,
+    /// No more processes than asked for, or none that the host has.
+    pub limits_processes: bool,
     /// A CPU limit is enforced.
     pub limits_cpu: bool,
     /// The guest reads the driver's own monotonic clock. Where it does not, its stamps are placed by

@@ -126,6 +126,17 @@ impl Engine {
         self.ask("POST", &format!("/containers/{name}/start"), JSON, b"").map(drop)
     }
 
+    /// The process, on this machine, that a container's first one is.
+    ///
+    /// # Errors
+    /// If there is no such container, or it does not run.
+    pub fn process(&self, name: &str) -> io::Result<i32> {
+        let told = self.ask_json("GET", &format!("/containers/{name}/json"), &Value::Null)?;
+        let process = told["State"]["Pid"].as_i64().filter(|process| *process > 0);
+        let process = process.and_then(|process| i32::try_from(process).ok());
+        process.ok_or_else(|| io::Error::other("the engine names no process of the container"))
+    }
+
     /// Pauses a container, and makes an image of what it is by then. Returns its name.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::drive::runtime::managed::image::{BINARY, FILES, IDENTITY};
 use crate::drive::runtime::managed::{
     Built, Desk, Order, Sandbox, Saved, Source, Tier, note, span,
 };
-use crate::drive::runtime::{Abilities, Limits, LostIsolation, RuntimeError, Stage, Stages};
+use crate::drive::runtime::{Abilities, Footprint, Limits, LostIsolation, RuntimeError, Stage, Stages};
 use crate::units::{Bytes, Span};
 
 /// A snapshot: an image of the engine's.
@@ -120,6 +120,7 @@ impl Tier for Docker {
             snapshot_files: true,
             snapshot_memory: false,
             limits_memory: true,
+            limits_processes: true,
             limits_cpu: true,
             clock_shared: true,
         }
@@ -153,6 +154,16 @@ impl Tier for Docker {
         note(stages, Stage::Isolate, made, met.began);
         note(stages, Stage::Start, met.began, met.heard);
         Ok(Built { link: met.link, identity: met.identity, nonce: met.nonce, body: () })
+    }
+
+    async fn footprint(
+        &self,
+        desk: &Desk,
+        live: &Sandbox<Self>,
+    ) -> Result<Footprint, RuntimeError> {
+        let (engine, name) = (self.engine.clone(), Docker::name(desk, live.slot));
+        let process = desk.blocking("ask for a container's process", move || engine.process(&name));
+        Ok(Footprint { roots: with_monitor(process.await?), sessions: 1 })
     }
 
     async fn save(
@@ -215,6 +226,19 @@ impl Tier for Docker {
         let left = [containers, images].into_iter().filter_map(Result::err);
         left.map(|error| format!("on the engine: {error}")).collect()
     }
+}
+
+/// A container's process, and its parent if that is a monitor which engines give to each container.
+fn with_monitor(process: i32) -> Vec<i32> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    let parent = parent.and_then(|parent| parent.trim().parse::<i32>().ok());
+    let is_monitor = |parent: &i32| {
+        let name = fs::read_to_string(format!("/proc/{parent}/comm")).unwrap_or_default();
+        ["conmon", "containerd-shim"].iter().any(|monitor| name.starts_with(monitor))
+    };
+    // The parent's descendants are the container's, too.
+    vec![parent.filter(is_monitor).unwrap_or(process)]
 }
 
 fn failed(what: &str, source: io::Error) -> RuntimeError {

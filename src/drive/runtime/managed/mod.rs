@@ -17,11 +17,13 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
+use super::blame::babble;
 use super::{
-    Abilities, CreateSpec, Created, Drained, LostIsolation, Overhead, RuntimeError, SandboxId,
+    Abilities, CreateSpec, Created, Drained, Footprint, GuestIdentity, LostIsolation, Overhead, RuntimeError, SandboxId,
     SnapshotId, SnapshotInfo, Work, WorkReport,
 };
 use crate::drive::clock::Clock;
+use crate::drive::guest::probe::{ProbeFound, ProbeWork};
 use crate::drive::guest::protocol::{Message, Request};
 use crate::drive::journal::{Journal, RunTag};
 use crate::units::Span;
@@ -153,6 +155,44 @@ impl<T: Tier> Managed<T> {
         let (answer, _) =
             desk.ask_with(sandbox, live.slot, (&live.link, socket), what, request).await?;
         Ok(answer)
+    }
+
+    /// See [`AnyRuntime::probe`](super::AnyRuntime::probe).
+    ///
+    /// # Errors
+    /// If there is no such sandbox, it died, or it does not have what the probe takes.
+    pub async fn probe(
+        &self,
+        sandbox: SandboxId,
+        work: ProbeWork,
+    ) -> Result<ProbeFound, RuntimeError> {
+        let probe = |id| Request::Probe { id, work };
+        match self.ask(sandbox, None, "a probe", probe).await? {
+            Message::Probed { found, .. } => Ok(found),
+            Message::Refused { reason, .. } => Err(RuntimeError::Work { sandbox, reason }),
+            other => Err(babble(sandbox, &other)),
+        }
+    }
+
+    /// See [`AnyRuntime::identity_of`](super::AnyRuntime::identity_of).
+    ///
+    /// # Errors
+    /// If there is no such sandbox, or it died.
+    pub async fn identity_of(&self, sandbox: SandboxId) -> Result<GuestIdentity, RuntimeError> {
+        match self.ask(sandbox, None, "saying who it is", |id| Request::Hello { id }).await? {
+            Message::Hello { identity, nonce, .. } => Ok(GuestIdentity { identity, nonce }),
+            Message::Refused { reason, .. } => Err(RuntimeError::Work { sandbox, reason }),
+            other => Err(babble(sandbox, &other)),
+        }
+    }
+
+    /// See [`AnyRuntime::footprint`](super::AnyRuntime::footprint).
+    ///
+    /// # Errors
+    /// If there is no such sandbox, or whoever made it does not tell.
+    pub async fn footprint(&self, sandbox: SandboxId) -> Result<Footprint, RuntimeError> {
+        let live = self.0.running(sandbox)?;
+        self.0.tier.footprint(&self.0.desk, &live).await
     }
 
     /// Makes a sandbox and removes it: finds out whether that works here.

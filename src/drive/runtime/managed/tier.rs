@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::desk::Desk;
 use crate::drive::runtime::link::Link;
-use crate::drive::runtime::{Abilities, Limits, LostIsolation, RuntimeError, SandboxId, Stages};
+use crate::drive::runtime::{Abilities, Footprint, Limits, LostIsolation, RuntimeError, SandboxId, Stages};
 use crate::units::{Bytes, Span};
 
 /// What a sandbox is made from.
@@ -100,6 +100,13 @@ pub trait Tier: Debug + Send + Sync + Sized + 'static {
         place: &Path,
         stages: &mut Stages,
     ) -> impl Future<Output = Result<Saved<Self::Stored>, RuntimeError>> + Send;
+
+    /// Which processes of the host a sandbox is made of.
+    fn footprint(
+        &self,
+        desk: &Desk,
+        live: &super::Sandbox<Self>,
+    ) -> impl Future<Output = Result<Footprint, RuntimeError>> + Send;
 
     /// Removes what a snapshot is beside its directory.
     fn forget(

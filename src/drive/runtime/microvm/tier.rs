@@ -15,7 +15,7 @@ use crate::drive::runtime::managed::{
     Built, Desk, Met, Order, Sandbox, Saved, Source, Tier, note, span,
 };
 use crate::drive::runtime::oci::Keep;
-use crate::drive::runtime::{Abilities, Limits, LostIsolation, RuntimeError, Stage, Stages};
+use crate::drive::runtime::{Abilities, Footprint, Limits, LostIsolation, RuntimeError, Stage, Stages};
 use crate::units::{Bytes, Span};
 
 /// Name of the initramfs in the run's image.
@@ -174,6 +174,8 @@ impl Tier for Microvm {
             snapshot_memory: self.keeps_memory(),
             // A machine has the memory that it was given.
             limits_memory: true,
+            // What it starts the host does not have.
+            limits_processes: true,
             limits_cpu: self.cgroups.limits(Controller::Cpu),
             clock_shared: false,
         }
@@ -224,6 +226,14 @@ impl Tier for Microvm {
             met
         };
         Ok(Built { link: met.link, identity: met.identity, nonce: met.nonce, body: process })
+    }
+
+    async fn footprint(
+        &self,
+        _: &Desk,
+        live: &Sandbox<Self>,
+    ) -> Result<Footprint, RuntimeError> {
+        Ok(Footprint { roots: vec![live.body.pid], sessions: 1 })
     }
 
     async fn save(

@@ -18,7 +18,7 @@ use crate::drive::runtime::managed::{
     Built, Desk, Order, Sandbox, Saved, Source, Tier, image, note, span,
 };
 use crate::drive::runtime::pack::ARCHIVE;
-use crate::drive::runtime::{Abilities, Limits, LostIsolation, RuntimeError, Stage, Stages};
+use crate::drive::runtime::{Abilities, Footprint, Limits, LostIsolation, RuntimeError, Stage, Stages};
 use crate::units::{Bytes, Span};
 
 /// Host threads that gVisor needs beside the processes of the sandbox.
@@ -190,6 +190,8 @@ impl Tier for Oci {
             snapshot_files: true,
             snapshot_memory: self.found().memory,
             limits_memory: limits(Controller::Memory),
+            // Where plimsoll makes the groups they hold what the runtime itself needs, too.
+            limits_processes: self.config.groups == Groups::Runtime,
             limits_cpu: limits(Controller::Cpu),
             clock_shared: self.config.clock_shared,
         }
@@ -251,6 +253,14 @@ impl Tier for Oci {
         };
         let body = Container { tender };
         Ok(Built { link: met.link, identity: met.identity, nonce: met.nonce, body })
+    }
+
+    async fn footprint(
+        &self,
+        _: &Desk,
+        live: &Sandbox<Self>,
+    ) -> Result<Footprint, RuntimeError> {
+        Ok(Footprint { roots: vec![live.body.tender.pid], sessions: 1 })
     }
 
     async fn save(

@@ -18,7 +18,7 @@ use super::cgroup::{Cgroups, Controller};
 use super::children::{Children, KILL_WITHIN, Spawner};
 use super::managed::{Built, Desk, Managed, Order, Sandbox, Saved, Tier};
 use super::pack::{self, ARCHIVE};
-use super::{Abilities, LostIsolation, RuntimeError, SandboxId, Stage, Stages};
+use super::{Abilities, Footprint, LostIsolation, RuntimeError, SandboxId, Stage, Stages};
 use crate::drive::clock::Clock;
 use crate::drive::guest::protocol::Feature;
 use crate::drive::journal::{Journal, ProcessId, RunTag};
@@ -90,6 +90,7 @@ impl Tier for Process {
             snapshot_files: true,
             snapshot_memory: false,
             limits_memory: true,
+            limits_processes: self.cgroups.limits(Controller::Pids),
             limits_cpu: self.cgroups.limits(Controller::Cpu),
             clock_shared: true,
         }
@@ -111,6 +112,14 @@ impl Tier for Process {
         stages: &mut Stages,
     ) -> Result<Built<ProcessId>, RuntimeError> {
         self.launch(desk, slot, order, stages).await
+    }
+
+    async fn footprint(
+        &self,
+        _: &Desk,
+        live: &Sandbox<Self>,
+    ) -> Result<Footprint, RuntimeError> {
+        Ok(Footprint { roots: vec![live.body.pid], sessions: 1 })
     }
 
     async fn save(

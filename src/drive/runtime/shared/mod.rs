@@ -101,6 +101,11 @@ impl Managed<Shared> {
         self.tier().rooms.outer().tag().clone()
     }
 
+    /// Sessions that a container has place for.
+    pub fn sessions_per_sandbox(&self) -> u64 {
+        self.tier().rooms.per_container()
+    }
+
     /// The container that a session lives in.
     pub fn container_of(&self, session: SandboxId) -> Option<SandboxId> {
         self.live(session).map(|live| live.body.container)

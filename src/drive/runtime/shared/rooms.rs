@@ -130,6 +130,8 @@ struct Room {
     container: SandboxId,
     files: Files,
     taken: u64,
+    /// What each session may use: containers are for sessions of one kind.
+    limits: Limits,
 }
 
 #[derive(Debug, Default)]
@@ -160,6 +162,10 @@ impl Rooms {
         &self.outer
     }
 
+    pub fn per_container(&self) -> u64 {
+        self.per_container
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,7 +173,7 @@ impl Rooms {
     /// Gives a slot a place, in a new container if there is no other. True if it was made.
     pub async fn take(&self, slot: u64, limits: &Limits) -> Result<(Place, bool), RuntimeError> {
         let _making = self.making.lock().await;
-        if let Some(place) = self.take_free(slot) {
+        if let Some(place) = self.take_free(slot, limits) {
             return Ok((place, false));
         }
         let container = {
@@ -176,22 +182,22 @@ impl Rooms {
             SandboxId(table.made)
         };
         let token = format!("container {}", container.0);
-        let limits = self.container_limits(limits);
-        let spec = CreateSpec { sandbox: container, token, limits };
+        let spec = CreateSpec { sandbox: container, token, limits: self.container_limits(limits) };
         let outer = &self.outer;
         each!(outer, runtime => runtime.create(spec).await)?;
         let host = |id| Request::Host { id };
         self.outer.ask(container, None, "having a container host sessions", host).await?;
         let files = self.outer.files_of(container)?;
-        self.table().rooms.push(Room { container, files, taken: 0 });
-        let place = self.take_free(slot).expect("a new container has a place, and nobody else asks");
+        self.table().rooms.push(Room { container, files, taken: 0, limits: *limits });
+        let place = self.take_free(slot, limits).expect("a new container has a place, and nobody else asks");
         Ok((place, true))
     }
 
-    fn take_free(&self, slot: u64) -> Option<Place> {
+    fn take_free(&self, slot: u64, limits: &Limits) -> Option<Place> {
         let mut table = self.table();
         let per_container = self.per_container;
-        let room = table.rooms.iter_mut().find(|room| room.taken < per_container)?;
+        let fits = |room: &&mut Room| room.taken < per_container && room.limits == *limits;
+        let room = table.rooms.iter_mut().find(fits)?;
         room.taken += 1;
         let place = Place { container: room.container, files: room.files.clone() };
         table.places.insert(slot, place.clone());

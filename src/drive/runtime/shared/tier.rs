@@ -19,7 +19,7 @@ use crate::drive::runtime::managed::{
 };
 use crate::drive::runtime::pack::{self, ARCHIVE, FILES, IDENTITY};
 use crate::drive::runtime::{
-    Abilities, Drained, LostIsolation, RuntimeError, SandboxId, Stage, Stages,
+    Abilities, Drained, Footprint, LostIsolation, RuntimeError, SandboxId, Stage, Stages,
 };
 use crate::units::{Bytes, Span};
 
@@ -111,6 +111,7 @@ impl Tier for Shared {
             snapshot_files: true,
             snapshot_memory: false,
             // The container's, for all its sessions together.
+            limits_processes: containers.limits_processes,
             limits_memory: containers.limits_memory,
             limits_cpu: containers.limits_cpu,
             clock_shared: containers.clock_shared,
@@ -161,6 +162,17 @@ impl Tier for Shared {
         note(stages, Stage::Start, met.began, met.heard);
         let body = Session { container: place.container };
         Ok(Built { link: met.link, identity: met.identity, nonce: met.nonce, body })
+    }
+
+    /// All of the container, for as many sessions as are in it.
+    async fn footprint(
+        &self,
+        _: &Desk,
+        live: &Sandbox<Self>,
+    ) -> Result<Footprint, RuntimeError> {
+        let container = live.body.container;
+        let sessions = self.rooms.sessions_in(container).max(1);
+        Ok(Footprint { roots: self.rooms.outer().roots(container), sessions })
     }
 
     async fn save(

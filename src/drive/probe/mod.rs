@@ -1,0 +1,295 @@
+//! What a runtime's sandboxes really are, found out from inside them: who can read whose secrets, which
+//! kernel answers, what survives hibernation, which limits hold.
+//!
+//! Every probe has a control: the same reader, pointed at a place where it must find what it looks
+//! for. A control that does not fire makes the probe void, for then "not found" says nothing. The
+//! isolation tier is concluded from what was observed, never from a runtime's name.
+
+mod claims;
+mod cost;
+mod identity;
+mod limits;
+mod noise;
+mod secrets;
+mod state;
+mod tier;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+use super::guest::digest_bytes;
+use super::guest::probe::{Kernel, ProbeFound, ProbeWork};
+use super::runtime::{
+    AnyRuntime, CreateSpec, Created, Limits, LostIsolation, RuntimeError, SandboxId,
+};
+use crate::units::Span;
+pub use cost::{Factors, HostMemory, SandboxCost, bare, host_memory, sandbox_cost};
+pub use tier::{Evidence, ObservedTier, conclude};
+
+/// The first number of the probes' sandboxes, far from those of a run.
+const FIRST: u64 = 1 << 40;
+
+/// How a probe went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// What the runtime claims was seen.
+    Holds,
+    /// What the runtime claims is not so.
+    Broken,
+    /// It is not so, and the runtime does not claim it.
+    Open,
+    /// The control did not fire, or the probe could not be made: it says nothing.
+    Void,
+    /// A fact, neither good nor bad.
+    Reported,
+}
+
+/// The same reader where it must find something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Control {
+    /// It did.
+    pub fired: bool,
+    /// What it was pointed at.
+    pub at: String,
+}
+
+impl Control {
+    fn new(fired: bool, at: impl Into<String>) -> Self {
+        Control { fired, at: at.into() }
+    }
+}
+
+/// What one probe found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Its name: `secret.file`.
+    pub probe: String,
+    /// How it went.
+    pub verdict: Verdict,
+    /// What was seen.
+    pub observed: String,
+    /// The control.
+    pub control: Control,
+}
+
+impl Finding {
+    /// A probe of something that holds or does not.
+    fn judged(
+        probe: impl Into<String>,
+        (holds, claimed): (bool, bool),
+        observed: impl Into<String>,
+        control: Control,
+    ) -> Self {
+        let verdict = match (control.fired, holds, claimed) {
+            (false, ..) => Verdict::Void,
+            (true, true, _) => Verdict::Holds,
+            (true, false, true) => Verdict::Broken,
+            (true, false, false) => Verdict::Open,
+        };
+        Finding { probe: probe.into(), verdict, observed: observed.into(), control }
+    }
+
+    /// A fact.
+    fn reported(
+        probe: impl Into<String>,
+        observed: impl Into<String>,
+        control: Control,
+    ) -> Self {
+        let verdict = if control.fired { Verdict::Reported } else { Verdict::Void };
+        Finding { probe: probe.into(), verdict, observed: observed.into(), control }
+    }
+
+    /// A probe that could not be made.
+    fn void(probe: impl Into<String>, why: &RuntimeError) -> Self {
+        let control = Control::new(false, "not reached");
+        Finding { probe: probe.into(), verdict: Verdict::Void, observed: why.to_string(), control }
+    }
+}
+
+/// What was observed of a runtime.
+#[derive(Clone, Debug, Serialize)]
+pub struct Observation {
+    /// The runtime's name.
+    pub runtime: String,
+    /// What its sandboxes are, by what was observed.
+    pub tier: ObservedTier,
+    /// Why.
+    pub because: Vec<String>,
+    /// The kernel that a sandbox sees; none if none could be made.
+    pub kernel: Option<Kernel>,
+    /// The host's.
+    pub host: Kernel,
+    /// What each probe found.
+    pub findings: Vec<Finding>,
+    /// What a sandbox costs, if it was measured.
+    pub cost: Option<SandboxCost>,
+    /// Isolation that the runtime itself says could not be had here.
+    pub lost: Vec<LostIsolation>,
+}
+
+impl Observation {
+    /// Whether something that the runtime claims is not so.
+    pub fn broken(&self) -> bool {
+        self.findings.iter().any(|finding| finding.verdict == Verdict::Broken)
+    }
+
+    /// Whether some probe says nothing.
+    pub fn void(&self) -> bool {
+        self.findings.iter().any(|finding| finding.verdict == Verdict::Void)
+    }
+}
+
+/// How much is done.
+#[derive(Clone, Debug)]
+pub struct ProbeOptions {
+    /// The binary that understands `guest`, for secrets of the host.
+    pub launcher: PathBuf,
+    /// Where the sandbox without any isolation keeps its state, against which factors are measured;
+    /// without it nothing is measured.
+    pub measure_in: Option<PathBuf>,
+    /// How long each part of the noisy neighbour's probe lasts.
+    pub noise: Span,
+    /// Small files of the tree that hibernates.
+    pub files: u32,
+}
+
+impl ProbeOptions {
+    /// All of it.
+    pub fn with(launcher: &Path) -> Self {
+        ProbeOptions {
+            launcher: launcher.to_owned(),
+            measure_in: None,
+            noise: Span::from_secs(1),
+            files: 2000,
+        }
+    }
+}
+
+/// Makes sandboxes for probes.
+struct Prober<'a> {
+    runtime: &'a AnyRuntime,
+    options: &'a ProbeOptions,
+    next: AtomicU64,
+}
+
+impl Prober<'_> {
+    fn fresh(&self) -> SandboxId {
+        SandboxId(FIRST + self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    async fn create(&self, token: &str, limits: Limits) -> Result<SandboxId, RuntimeError> {
+        Ok(self.created(token, limits).await?.0)
+    }
+
+    async fn created(
+        &self,
+        token: &str,
+        limits: Limits,
+    ) -> Result<(SandboxId, Created), RuntimeError> {
+        let sandbox = self.fresh();
+        let spec = CreateSpec { sandbox, token: token.to_owned(), limits };
+        let created = self.runtime.create(spec).await?;
+        Ok((sandbox, created))
+    }
+
+    async fn probe(&self, on: SandboxId, work: ProbeWork) -> Result<ProbeFound, RuntimeError> {
+        self.runtime.probe(on, work).await
+    }
+
+    /// Destroys sandboxes, also those that have died; what cannot be removed is at the drain.
+    async fn destroy(&self, sandboxes: &[SandboxId]) {
+        for sandbox in sandboxes {
+            let _ = self.runtime.destroy(*sandbox).await;
+        }
+    }
+}
+
+/// The guest answered something else than what it was asked: a bug.
+fn unexpected(sandbox: SandboxId, found: &ProbeFound) -> RuntimeError {
+    RuntimeError::Protocol { sandbox, line: format!("{found:?}") }
+}
+
+/// A token that nobody else has.
+fn random_token(what: &str) -> String {
+    let random = super::guest::probe::draw().unwrap_or_default();
+    format!("{what} {}", &digest_bytes(format!("{what}{random}").as_bytes())[..24])
+}
+
+/// Probes a runtime: makes sandboxes, looks around in them, and destroys them. The runtime is left to
+/// the caller.
+pub async fn observe(runtime: &AnyRuntime, options: &ProbeOptions) -> Observation {
+    let prober = Prober { runtime, options, next: AtomicU64::new(0) };
+    let host = Kernel::here();
+    let mut findings = Vec::new();
+    let mut evidence = Evidence::default();
+    let mut kernel = None;
+    match identity::kernel(&prober, &host).await {
+        Ok((seen, finding)) => {
+            evidence.kernel(&seen, &host);
+            kernel = Some(seen);
+            findings.push(finding);
+        }
+        Err(error) => findings.push(Finding::void("kernel", &error)),
+    }
+    match secrets::all(&prober).await {
+        Ok(found) => {
+            evidence.secrets(&found);
+            findings.extend(found.into_iter().flat_map(secrets::SecretFound::findings));
+        }
+        Err(error) => findings.push(Finding::void("secret", &error)),
+    }
+    match identity::distinct(&prober).await {
+        Ok(finding) => findings.push(finding),
+        Err(error) => findings.push(Finding::void("identity.distinct", &error)),
+    }
+    findings.extend(state::hibernation(&prober).await);
+    findings.extend(limits::all(&prober).await);
+    findings.push(match noise::neighbour(&prober).await {
+        Ok(finding) => finding,
+        Err(error) => Finding::void("noisy-neighbour", &error),
+    });
+    let cost = match &options.measure_in {
+        Some(state) => match cost::measured(&prober, state).await {
+            Ok(cost) => Some(cost),
+            Err(error) => {
+                findings.push(Finding::void("cost", &error));
+                None
+            }
+        },
+        None => None,
+    };
+    let (tier, because) = conclude(&evidence);
+    Observation {
+        runtime: runtime.abilities().name.into_owned(),
+        tier,
+        because,
+        kernel,
+        host,
+        findings,
+        cost,
+        lost: runtime.lost_isolation(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_that_does_not_fire_makes_a_probe_void() {
+        let verdict = |fired, holds, claimed| {
+            Finding::judged("p", (holds, claimed), "", Control::new(fired, "")).verdict
+        };
+        assert_eq!(verdict(true, true, true), Verdict::Holds);
+        assert_eq!(verdict(true, false, true), Verdict::Broken);
+        assert_eq!(verdict(true, false, false), Verdict::Open);
+        for (holds, claimed) in [(true, true), (false, true), (true, false), (false, false)] {
+            assert_eq!(verdict(false, holds, claimed), Verdict::Void);
+        }
+        let fact = Finding::reported("p", "", Control::new(false, ""));
+        assert_eq!(fact.verdict, Verdict::Void);
+    }
+}
