@@ -29,7 +29,7 @@ pub fn target(findings: &mut Findings<'_>, live: &Live) {
     }
     if target.sessions_per_sandbox == Some(0) {
         let message = "a container is for at least one session";
-        let found = findings.at.error("target-of-no-session", &at("sessions_per_sandbox"), message);
+        let found = findings.at.error("target-of-no-session", at("sessions_per_sandbox"), message);
         findings.push(found.help("write `sessions_per_sandbox: 8`"));
     }
     let sharing = ("shared containers", "choose `shared`");

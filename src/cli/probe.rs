@@ -11,6 +11,7 @@ use crate::drive::clock::Clock;
 use crate::drive::journal::state_directory;
 use crate::drive::probe::{Observation, ProbeOptions, SandboxCost, Verdict, observe};
 use crate::drive::runtime::AnyRuntime;
+use crate::drive::shutdown::Shutdown;
 use crate::drive::{Backend, DriveError};
 use crate::report::number::three;
 use crate::report::{Cell, Table, Tone, number_head, text_head};
@@ -59,7 +60,13 @@ pub struct Args {
     #[arg(long)]
     measure: bool,
     /// Directory in which to keep the observations
-    #[arg(long, value_name = "DIR", env = "PLIMSOLL_OUT", hide_env_values = true, help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "PLIMSOLL_OUT",
+        hide_env_values = true,
+        help_heading = "Output"
+    )]
     out: Option<PathBuf>,
 }
 
@@ -98,7 +105,10 @@ pub fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
 }
 
 fn word(name: RuntimeName) -> String {
-    serde_json::to_value(name).ok().and_then(|word| Some(word.as_str()?.to_owned())).unwrap_or_default()
+    serde_json::to_value(name)
+        .ok()
+        .and_then(|word| Some(word.as_str()?.to_owned()))
+        .unwrap_or_default()
 }
 
 fn exit(observations: &[Observation], missing: &[String]) -> Exit {
@@ -132,14 +142,17 @@ fn probed(args: &Args, name: RuntimeName) -> Result<Option<Observation>, DriveEr
     let launcher = std::env::current_exe()?;
     let mut options = ProbeOptions::with(&launcher);
     if args.measure {
-        options.measure_in = Some(state_directory().map_err(crate::drive::runtime::RuntimeError::from)?);
+        options.measure_in =
+            Some(state_directory().map_err(crate::drive::runtime::RuntimeError::from)?);
     }
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let tokio =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     tokio.block_on(async {
+        let shutdown = Shutdown::listen()?;
         let runtime = backend.start(Clock::start()).await?;
         let observation = tokio::select! {
             observation = observe(&runtime, &options) => Some(observation),
-            _ = tokio::signal::ctrl_c() => None,
+            _ = shutdown.asked() => None,
         };
         drained(&runtime).await;
         Ok(observation)
@@ -212,7 +225,8 @@ fn tiers(observations: &[Observation], missing: &[String]) -> Table {
     }
     table.notes.extend(missing.iter().map(|why| format!("not available: {why}")));
     table.notes.push(
-        "open: not so, and not claimed; void: the control did not fire, so the probe says nothing".into(),
+        "open: not so, and not claimed; void: the control did not fire, so the probe says nothing"
+            .into(),
     );
     table
 }

@@ -1,5 +1,6 @@
 //! What single operations of a live run took: raw material of calibration.
 
+use crate::drive::runtime::StartStages;
 use crate::units::{Bytes, Cores, Span};
 
 /// One successful boot, restore or snapshot.
@@ -11,6 +12,8 @@ pub struct OperationSample {
     pub took: Span,
     /// Size in the store, for restores and snapshots.
     pub bytes: Bytes,
+    /// The parts of a boot or restore; what `took` is more is waiting for the driver or the machine.
+    pub stages: StartStages,
 }
 
 /// One tool call.
@@ -32,6 +35,8 @@ pub struct ToolSample {
     pub computing: Span,
     /// The waiting part of it.
     pub waiting: Span,
+    /// The first call of its sandbox since that booted or came back.
+    pub first: bool,
 }
 
 /// All operations of a live run, in the order in which they ended.

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::simulated::hash;
 use super::twin::Twin;
 use crate::conduct::Setup;
 use crate::drive::lateness::Lateness;
+use crate::drive::samples::{OperationSample, Samples};
 use crate::drive::{LiveFinish, LiveOutcome};
 use crate::measure::record::{Kind, MetricRecord, Quality, Run};
 use crate::measure::{RunInput, Totals};
 use crate::scenario::types::{Isolation, Scenario};
+use crate::units::Span;
 
 /// The record of a live run, not judged yet.
 pub fn live_record(scenario: &Scenario, setup: &Arc<Setup>, outcome: &LiveOutcome) -> Run {
@@ -31,6 +35,7 @@ pub fn live_record(scenario: &Scenario, setup: &Arc<Setup>, outcome: &LiveOutcom
         started: Some(outcome.started),
         dropped: Some(outcome.dropped),
         model: Some("stub".to_owned()),
+        start_stages: start_stages(&outcome.samples),
         isolation_lost: lost.map(|lost| format!("{}: {}", lost.what, lost.why)).collect(),
         warnings,
         ..Quality::default()
@@ -67,6 +72,50 @@ fn assemble(
         replications: totals,
         quality,
     })
+}
+
+/// The parts of cold starts, and of calls what is not their work.
+fn start_stages(samples: &Samples) -> IndexMap<String, MetricRecord> {
+    let boots = |part: fn(&OperationSample) -> Span| samples.boots.iter().map(part).collect();
+    let calls = |first: bool| {
+        let tools = samples.tools.iter().filter(|tool| tool.first == first);
+        tools.map(|tool| tool.took.saturating_sub(tool.computing + tool.waiting)).collect()
+    };
+    let waits = |boot: &OperationSample| {
+        let stages = boot.stages;
+        boot.took.saturating_sub(stages.image + stages.boot + stages.guest)
+    };
+    let parts: [(&str, Vec<Span>); 6] = [
+        ("schedule", boots(waits)),
+        ("image", boots(|boot| boot.stages.image)),
+        ("boot", boots(|boot| boot.stages.boot)),
+        ("guest", boots(|boot| boot.stages.guest)),
+        ("first_exec", calls(true)),
+        ("exec", calls(false)),
+    ];
+    let seen = parts.into_iter().filter(|(_, spans)| !spans.is_empty());
+    seen.map(|(name, spans)| (name.to_owned(), quantiles(spans))).collect()
+}
+
+fn quantiles(mut spans: Vec<Span>) -> MetricRecord {
+    spans.sort_unstable();
+    let count = spans.len();
+    // By rank ⌈q·n⌉, as the histograms'.
+    let rank = |permille: usize| (count * permille).div_ceil(1000).saturating_sub(1);
+    let at = |permille| spans.get(rank(permille)).map(|span| span.seconds());
+    MetricRecord {
+        unit: "s".to_owned(),
+        count: count as u64,
+        mean: Some(spans.iter().map(|span| span.seconds()).sum::<f64>() / count as f64),
+        min: spans.first().map(|span| span.seconds()),
+        p50: at(500),
+        p90: at(900),
+        p95: at(950),
+        p99: at(990),
+        p999: at(999),
+        max: spans.last().map(|span| span.seconds()),
+        ..MetricRecord::default()
+    }
 }
 
 fn lateness(lateness: &Lateness) -> MetricRecord {

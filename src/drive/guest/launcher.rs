@@ -135,6 +135,7 @@ fn become_guest(
         let outcome = set_parent_process_death_signal(Some(Signal::KILL));
         step(None, "asking to die with the launcher", outcome)?;
         signals.unblock();
+        own_session_keyring();
         for mut group in groups {
             // "0" is the process that writes.
             step(None, "joining a control group", group.write_all(b"0"))?;
@@ -175,6 +176,14 @@ fn become_guest(
         command.env("LD_LIBRARY_PATH", program.library_path());
     }
     StepError { feature: None, step: "executing the guest".into(), source: command.exec() }
+}
+
+/// A session keyring that no other sandbox has: else all have that of whoever started the driver;
+/// keyrings(7). A kernel that has none, or gives none, has none to share.
+fn own_session_keyring() {
+    const JOIN_SESSION_KEYRING: libc::c_long = 1;
+    // SAFETY: without a name the call reads no memory.
+    unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, std::ptr::null::<u8>()) };
 }
 
 fn set_limits(boot: &Boot, limits: &GuestLimits) -> Result<(), StepError> {

@@ -67,6 +67,7 @@ impl Executor for Live {
         let (Some(sandbox), Some(alive)) = (place.sandbox.take(), place.alive.take()) else {
             unreachable!("a sandbox that is saved runs")
         };
+        self.fresh.remove(&sandbox);
         let (runtime, clock, zero) = (self.runtime.clone(), self.clock, self.zero);
         self.spawn(job.id, async move {
             let result = runtime.snapshot(sandbox).await;

@@ -15,7 +15,7 @@ use crate::drive::lateness::Lateness;
 use crate::drive::pacing::{Due, Pacer, Sleeper};
 use crate::drive::runtime::{
     AnyRuntime, CreateSpec, Created, Limits, RuntimeError, SandboxId, SnapshotId, SnapshotInfo,
-    WorkReport,
+    StartStages, WorkReport,
 };
 use crate::drive::samples::{OperationSample, Samples, ToolSample};
 use crate::units::{Bytes, Cores, Span, Time};
@@ -98,6 +98,8 @@ pub(in crate::drive) struct Live {
     classes: Vec<ClassTerms>,
     places: Vec<Place>,
     sandboxes: u64,
+    /// Sandboxes that have done nothing yet.
+    fresh: FxHashSet<SandboxId>,
     done: mpsc::UnboundedSender<Done>,
     under_way: u64,
     /// Draws the session tokens apart from run to run.
@@ -131,6 +133,7 @@ impl Live {
             classes: setup.classes.clone(),
             places: Vec::new(),
             sandboxes: 0,
+            fresh: FxHashSet::default(),
             done,
             under_way: 0,
             run: run.into(),
@@ -233,10 +236,15 @@ impl Live {
                 self.remove(sandbox, alive);
                 false
             }
-            Ok((sandbox, _)) => {
+            Ok((sandbox, created)) => {
                 let index = self.place(job.id).index;
-                let sample =
-                    OperationSample { session: index, took: at.since(begun), bytes: job.snapshot };
+                let sample = OperationSample {
+                    session: index,
+                    took: at.since(begun),
+                    bytes: job.snapshot,
+                    stages: created.stages.start(),
+                };
+                self.fresh.insert(sandbox);
                 match job.start {
                     Start::Boot => self.samples.boots.push(sample),
                     Start::Restore => self.samples.restores.push(sample),
@@ -280,6 +288,7 @@ impl Live {
             session: index,
             took: at.since(begun),
             bytes: info.bytes,
+            stages: StartStages::default(),
         });
         if let Some((older, _)) = self.place(id).snapshot.replace((info.snapshot, stored)) {
             self.forget(older);
@@ -302,6 +311,7 @@ impl Live {
         let took = at.since(begun);
         let report = match result {
             Ok(report) => {
+                let sandbox = self.place(job.sandbox).sandbox;
                 self.samples.tools.push(ToolSample {
                     session: self.places[job.id as usize].index,
                     cpu: job.plan.cpu,
@@ -311,6 +321,7 @@ impl Live {
                     service: report.service(),
                     computing: report.computing(),
                     waiting: report.waited.since(report.held),
+                    first: sandbox.is_some_and(|sandbox| self.fresh.remove(&sandbox)),
                 });
                 ToolReport { took, cpu: report.cpu_used, dirtied: job.plan.dirty }
             }
@@ -350,6 +361,7 @@ impl Live {
     }
 
     fn remove(&mut self, sandbox: SandboxId, alive: AlivePlace) {
+        self.fresh.remove(&sandbox);
         let (runtime, clock) = (self.runtime.clone(), self.clock);
         self.spawn(0, async move {
             let result = runtime.destroy(sandbox).await.map(|_| ());

@@ -125,7 +125,8 @@ fn parent_of(pid: i32) -> Option<i32> {
 
 /// Threads of these processes, as far as they are still there.
 pub fn threads(processes: &[i32]) -> u64 {
-    let of = |pid: &i32| fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count) as u64;
+    let of =
+        |pid: &i32| fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count) as u64;
     processes.iter().map(of).sum()
 }
 
@@ -193,7 +194,8 @@ pub async fn sandbox_cost(
     state: &Path,
 ) -> Result<SandboxCost, RuntimeError> {
     let options = super::ProbeOptions::with(launcher);
-    let prober = Prober { runtime, options: &options, next: std::sync::atomic::AtomicU64::new(1 << 20) };
+    let prober =
+        Prober { runtime, options: &options, next: std::sync::atomic::AtomicU64::new(1 << 20) };
     measured(&prober, state).await
 }
 

@@ -1,22 +1,20 @@
 //! Who a sandbox is, and which kernel it has.
 
-use super::{Control, Finding, Prober, random_token, unexpected};
+use super::{Control, Finding, Prober, Trio, unexpected};
 use crate::drive::guest::digest_bytes;
 use crate::drive::guest::probe::{Kernel, ProbeFound, ProbeWork};
-use crate::drive::runtime::{Limits, RuntimeError};
+use crate::drive::runtime::{RuntimeError, SandboxId};
 
 /// The kernel that a sandbox sees, held against the host's.
 ///
 /// # Errors
-/// If no sandbox can be made, or it dies.
+/// If the sandbox dies.
 pub async fn kernel(
     prober: &Prober<'_>,
+    sandbox: SandboxId,
     host: &Kernel,
 ) -> Result<(Kernel, Finding), RuntimeError> {
-    let sandbox = prober.create(&random_token("kernel"), Limits::default()).await?;
-    let found = prober.probe(sandbox, ProbeWork::Kernel).await;
-    prober.destroy(&[sandbox]).await;
-    let kernel = match found? {
+    let kernel = match prober.probe(sandbox, ProbeWork::Kernel).await? {
         ProbeFound::Kernel(kernel) => kernel,
         other => return Err(unexpected(sandbox, &other)),
     };
@@ -36,34 +34,21 @@ pub async fn kernel(
 /// Two sessions of one agent and one of another: each has an identity of its own, which is its token's.
 ///
 /// # Errors
-/// If no sandbox can be made, or one dies.
-pub async fn distinct(prober: &Prober<'_>) -> Result<Finding, RuntimeError> {
-    let names = ["agent one, session 1", "agent one, session 2", "agent two, session 1"];
-    let tokens = names.map(random_token);
-    let mut sandboxes = Vec::new();
-    let mut seen = Vec::new();
-    let mut again = None;
-    let outcome = async {
-        for token in &tokens {
-            let sandbox = prober.create(token, Limits::default()).await?;
-            sandboxes.push(sandbox);
-            seen.push(prober.runtime.identity_of(sandbox).await?.identity);
-        }
-        // The first is asked again when all three live.
-        again = Some(prober.runtime.identity_of(sandboxes[0]).await?.identity);
-        Ok::<(), RuntimeError>(())
-    };
-    let outcome = outcome.await;
-    prober.destroy(&sandboxes).await;
-    outcome?;
-    let own = tokens.iter().zip(&seen).all(|(token, seen)| digest_bytes(token.as_bytes()) == *seen);
+/// If one dies.
+pub async fn distinct(prober: &Prober<'_>, trio: &Trio) -> Result<Finding, RuntimeError> {
+    let mut seen = Vec::with_capacity(trio.sandboxes.len());
+    for sandbox in trio.sandboxes {
+        seen.push(prober.runtime.identity_of(sandbox).await?.identity);
+    }
+    let again = prober.runtime.identity_of(trio.sandboxes[0]).await?.identity;
+    let mut each = trio.tokens.iter().zip(&seen);
+    let own = each.all(|(token, seen)| digest_bytes(token.as_bytes()) == *seen);
     let distinct = seen[0] != seen[1] && seen[0] != seen[2] && seen[1] != seen[2];
     let observed = match (own, distinct) {
         (true, true) => "per agent and per session, each its own",
         (false, _) => "a session has another token than it was given",
         (true, false) => "two sessions have the same",
     };
-    let same = again.as_ref() == Some(&seen[0]);
-    let control = Control::new(same, "one session asked twice has the same");
+    let control = Control::new(again == seen[0], "one session asked twice has the same");
     Ok(Finding::judged("identity.distinct", (own && distinct, true), observed, control))
 }

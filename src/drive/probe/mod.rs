@@ -24,7 +24,7 @@ use super::guest::probe::{Kernel, ProbeFound, ProbeWork};
 use super::runtime::{
     AnyRuntime, CreateSpec, Created, Limits, LostIsolation, RuntimeError, SandboxId,
 };
-use crate::units::Span;
+use crate::units::{Bytes, Span};
 pub use cost::{Factors, HostMemory, SandboxCost, bare, host_memory, sandbox_cost};
 pub use tier::{Evidence, ObservedTier, conclude};
 
@@ -93,11 +93,7 @@ impl Finding {
     }
 
     /// A fact.
-    fn reported(
-        probe: impl Into<String>,
-        observed: impl Into<String>,
-        control: Control,
-    ) -> Self {
+    fn reported(probe: impl Into<String>, observed: impl Into<String>, control: Control) -> Self {
         let verdict = if control.fired { Verdict::Reported } else { Verdict::Void };
         Finding { probe: probe.into(), verdict, observed: observed.into(), control }
     }
@@ -154,6 +150,8 @@ pub struct ProbeOptions {
     pub noise: Span,
     /// Small files of the tree that hibernates.
     pub files: u32,
+    /// Its large file; its sparse one is eight times as long.
+    pub large: Bytes,
 }
 
 impl ProbeOptions {
@@ -164,6 +162,7 @@ impl ProbeOptions {
             measure_in: None,
             noise: Span::from_secs(1),
             files: 2000,
+            large: Bytes(8 << 20),
         }
     }
 }
@@ -218,60 +217,89 @@ fn random_token(what: &str) -> String {
     format!("{what} {}", &digest_bytes(format!("{what}{random}").as_bytes())[..24])
 }
 
+/// Three sessions that most probes look at: two of one agent, one of another.
+struct Trio {
+    tokens: [String; 3],
+    sandboxes: [SandboxId; 3],
+}
+
+impl Trio {
+    async fn create(prober: &Prober<'_>) -> Result<Self, RuntimeError> {
+        let names = ["agent one, session 1", "agent one, session 2", "agent two, session 1"];
+        let tokens = names.map(random_token);
+        let mut made = Vec::with_capacity(tokens.len());
+        for token in &tokens {
+            match prober.create(token, Limits::default()).await {
+                Ok(sandbox) => made.push(sandbox),
+                Err(error) => {
+                    prober.destroy(&made).await;
+                    return Err(error);
+                }
+            }
+        }
+        let [first, second, third] = made[..] else { unreachable!("three tokens make three") };
+        Ok(Trio { tokens, sandboxes: [first, second, third] })
+    }
+}
+
 /// Probes a runtime: makes sandboxes, looks around in them, and destroys them. The runtime is left to
 /// the caller.
 pub async fn observe(runtime: &AnyRuntime, options: &ProbeOptions) -> Observation {
     let prober = Prober { runtime, options, next: AtomicU64::new(0) };
-    let host = Kernel::here();
-    let mut findings = Vec::new();
+    let mut seen = Observation {
+        runtime: runtime.abilities().name.into_owned(),
+        tier: ObservedTier::Unknown,
+        because: Vec::new(),
+        kernel: None,
+        host: Kernel::here(),
+        findings: Vec::new(),
+        cost: None,
+        lost: runtime.lost_isolation(),
+    };
     let mut evidence = Evidence::default();
-    let mut kernel = None;
-    match identity::kernel(&prober, &host).await {
-        Ok((seen, finding)) => {
-            evidence.kernel(&seen, &host);
-            kernel = Some(seen);
-            findings.push(finding);
+    match Trio::create(&prober).await {
+        Ok(trio) => {
+            look(&prober, &trio, &mut seen, &mut evidence).await;
+            prober.destroy(&trio.sandboxes).await;
         }
-        Err(error) => findings.push(Finding::void("kernel", &error)),
+        Err(error) => seen.findings.push(Finding::void("sandboxes", &error)),
     }
-    match secrets::all(&prober).await {
+    if let Some(state) = &options.measure_in {
+        match cost::measured(&prober, state).await {
+            Ok(cost) => seen.cost = Some(cost),
+            Err(error) => seen.findings.push(Finding::void("cost", &error)),
+        }
+    }
+    (seen.tier, seen.because) = conclude(&evidence);
+    seen
+}
+
+async fn look(prober: &Prober<'_>, trio: &Trio, seen: &mut Observation, evidence: &mut Evidence) {
+    let [a, b, c] = trio.sandboxes;
+    match identity::kernel(prober, a, &seen.host).await {
+        Ok((kernel, finding)) => {
+            evidence.kernel(&kernel, &seen.host);
+            seen.kernel = Some(kernel);
+            seen.findings.push(finding);
+        }
+        Err(error) => seen.findings.push(Finding::void("kernel", &error)),
+    }
+    match secrets::all(prober, (a, b), &trio.tokens[0]).await {
         Ok(found) => {
             evidence.secrets(&found);
-            findings.extend(found.into_iter().flat_map(secrets::SecretFound::findings));
+            seen.findings.extend(found.into_iter().flat_map(secrets::SecretFound::findings));
         }
-        Err(error) => findings.push(Finding::void("secret", &error)),
+        Err(error) => seen.findings.push(Finding::void("secret", &error)),
     }
-    match identity::distinct(&prober).await {
-        Ok(finding) => findings.push(finding),
-        Err(error) => findings.push(Finding::void("identity.distinct", &error)),
-    }
-    findings.extend(state::hibernation(&prober).await);
-    findings.extend(limits::all(&prober).await);
-    findings.push(match noise::neighbour(&prober).await {
-        Ok(finding) => finding,
-        Err(error) => Finding::void("noisy-neighbour", &error),
-    });
-    let cost = match &options.measure_in {
-        Some(state) => match cost::measured(&prober, state).await {
-            Ok(cost) => Some(cost),
-            Err(error) => {
-                findings.push(Finding::void("cost", &error));
-                None
-            }
-        },
-        None => None,
+    let or_void = |probe: &str, outcome: Result<Finding, RuntimeError>| {
+        outcome.unwrap_or_else(|error| Finding::void(probe, &error))
     };
-    let (tier, because) = conclude(&evidence);
-    Observation {
-        runtime: runtime.abilities().name.into_owned(),
-        tier,
-        because,
-        kernel,
-        host,
-        findings,
-        cost,
-        lost: runtime.lost_isolation(),
-    }
+    let distinct = identity::distinct(prober, trio).await;
+    seen.findings.push(or_void("identity.distinct", distinct));
+    seen.findings.extend(state::hibernation(prober, c).await);
+    seen.findings.extend(limits::all(prober, c).await);
+    let noise = noise::neighbour(prober, a, b).await;
+    seen.findings.push(or_void("noisy-neighbour", noise));
 }
 
 #[cfg(test)]

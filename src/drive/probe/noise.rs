@@ -1,9 +1,9 @@
 //! A noisy neighbour: how much longer the slowest computations of a session take beside another one
 //! that takes all it can get.
 
-use super::{Control, Finding, Prober, random_token, unexpected};
+use super::{Control, Finding, Prober, unexpected};
 use crate::drive::guest::probe::{Hog, Latency, ProbeFound, ProbeWork};
-use crate::drive::runtime::{Limits, RuntimeError, SandboxId};
+use crate::drive::runtime::{RuntimeError, SandboxId};
 
 /// Length of one computation on the reference core, in seconds: long enough to be interrupted.
 const STEP: f64 = 1e-3;
@@ -17,22 +17,8 @@ const DISTURBED: f64 = 1.2;
 /// Runs the loop alone, beside each kind of hog, and in a crowd.
 ///
 /// # Errors
-/// If no sandbox can be made, or one dies.
-pub async fn neighbour(prober: &Prober<'_>) -> Result<Finding, RuntimeError> {
-    let session = prober.create(&random_token("quiet"), Limits::default()).await?;
-    let found = match prober.create(&random_token("noisy"), Limits::default()).await {
-        Ok(noisy) => {
-            let found = beside(prober, session, noisy).await;
-            prober.destroy(&[noisy]).await;
-            found
-        }
-        Err(error) => Err(error),
-    };
-    prober.destroy(&[session]).await;
-    found
-}
-
-async fn beside(
+/// If one of the sessions dies.
+pub async fn neighbour(
     prober: &Prober<'_>,
     session: SandboxId,
     noisy: SandboxId,

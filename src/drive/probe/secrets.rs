@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Control, Finding, Prober, claims, random_token, unexpected};
 use crate::drive::guest::probe::{Planted, ProbeFound, ProbeWork, Secret, plant, seek};
-use crate::drive::runtime::{Limits, RuntimeError, SandboxId};
+use crate::drive::runtime::{RuntimeError, SandboxId};
 
 /// What became of one secret.
 #[derive(Clone, Debug)]
@@ -88,27 +88,11 @@ impl Drop for Hosts {
     }
 }
 
-/// Plants and seeks secrets of all kinds.
+/// Plants and seeks secrets of all kinds: of session A, whose token this is, sought by session B.
 ///
 /// # Errors
-/// If no sandbox can be made, or one dies.
-pub async fn all(prober: &Prober<'_>) -> Result<Vec<SecretFound>, RuntimeError> {
-    let token = random_token("session A");
-    let a = prober.create(&token, Limits::default()).await?;
-    let b = prober.create(&random_token("session B"), Limits::default()).await;
-    let found = match b {
-        Ok(b) => {
-            let found = every(prober, (a, b), &token).await;
-            prober.destroy(&[b]).await;
-            found
-        }
-        Err(error) => Err(error),
-    };
-    prober.destroy(&[a]).await;
-    found
-}
-
-async fn every(
+/// If one of them dies.
+pub async fn all(
     prober: &Prober<'_>,
     between: (SandboxId, SandboxId),
     token: &str,

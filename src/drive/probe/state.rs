@@ -4,8 +4,8 @@ use super::{Control, Finding, Prober, random_token, unexpected};
 use crate::drive::guest::probe::{ProbeFound, ProbeWork};
 use crate::drive::runtime::{GuestIdentity, Limits, RuntimeError, SandboxId, SnapshotId};
 
-const LARGE_BYTES: u64 = 8 << 20;
-const SPARSE_BYTES: u64 = 64 << 20;
+/// How many times as long as the large file the sparse one is.
+const SPARSE: u64 = 8;
 
 /// A tree as a guest sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,11 +16,11 @@ struct Tree {
     holes: bool,
 }
 
-/// Hibernates a session and looks at what came back.
-pub async fn hibernation(prober: &Prober<'_>) -> Vec<Finding> {
+/// Hibernates a session and looks at what came back, beside another session.
+pub async fn hibernation(prober: &Prober<'_>, other: SandboxId) -> Vec<Finding> {
     let mut sandboxes = Vec::new();
     let mut snapshots = Vec::new();
-    let found = look(prober, &mut sandboxes, &mut snapshots).await;
+    let found = look(prober, other, &mut sandboxes, &mut snapshots).await;
     prober.destroy(&sandboxes).await;
     for snapshot in snapshots {
         // What stays is removed at the drain.
@@ -31,18 +31,17 @@ pub async fn hibernation(prober: &Prober<'_>) -> Vec<Finding> {
 
 async fn look(
     prober: &Prober<'_>,
+    other: SandboxId,
     sandboxes: &mut Vec<SandboxId>,
     snapshots: &mut Vec<SnapshotId>,
 ) -> Result<Vec<Finding>, RuntimeError> {
     let runtime = prober.runtime;
     let first = prober.create(&random_token("hibernates"), Limits::default()).await?;
     sandboxes.push(first);
-    let other = prober.create(&random_token("another"), Limits::default()).await?;
-    sandboxes.push(other);
     let grow = ProbeWork::Grow {
         files: prober.options.files,
-        large_bytes: LARGE_BYTES,
-        sparse_bytes: SPARSE_BYTES,
+        large_bytes: prober.options.large.0,
+        sparse_bytes: SPARSE * prober.options.large.0,
     };
     prober.probe(first, grow).await?;
     let (tree, who) = (survey(prober, first).await?, runtime.identity_of(first).await?);

@@ -61,8 +61,7 @@ impl Evidence {
             (Some(seen), Some(hosts)) => Some(seen == hosts),
             _ => None,
         };
-        self.hosts_release =
-            Some((&seen.release, &seen.version) == (&host.release, &host.version));
+        self.hosts_release = Some((&seen.release, &seen.version) == (&host.release, &host.version));
         // Where the host itself shows such messages they say nothing of the sandbox.
         self.sentry = seen.sentry && !host.sentry;
     }

@@ -2,9 +2,8 @@
 
 use super::{
     Abilities, CreateSpec, Created, DockerRuntime, Drained, Footprint, GuestIdentity,
-    InstantRuntime, LostIsolation,
-    MicrovmRuntime, OciRuntime, Overhead, ProcessRuntime, RuntimeError, SandboxId, SharedRuntime,
-    SnapshotId, SnapshotInfo, Work, WorkReport,
+    InstantRuntime, LostIsolation, MicrovmRuntime, OciRuntime, Overhead, ProcessRuntime,
+    RuntimeError, SandboxId, SharedRuntime, SnapshotId, SnapshotInfo, Work, WorkReport,
 };
 use crate::drive::guest::probe::{ProbeFound, ProbeWork};
 use crate::units::Span;

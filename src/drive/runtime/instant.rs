@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    Abilities, CreateSpec, Created, Drained, Footprint, GuestIdentity, LostIsolation, Overhead, RuntimeError, SandboxId,
-    SnapshotId, SnapshotInfo, Stage, Stages, Work, WorkReport,
+    Abilities, CreateSpec, Created, Drained, Footprint, GuestIdentity, LostIsolation, Overhead,
+    RuntimeError, SandboxId, SnapshotId, SnapshotInfo, Stage, Stages, Work, WorkReport,
 };
 use crate::drive::clock::Clock;
 use crate::drive::guest::probe::{ProbeFound, ProbeWork};

@@ -1,5 +1,6 @@
 //! How far a record can be trusted.
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::number::MetricRecord;
@@ -28,6 +29,11 @@ pub struct Quality {
     /// What answered model calls, if it was not a model: `stub` for sampled latencies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The parts of cold starts of a live run: `schedule` (waiting for the driver and the machine),
+    /// `image`, `boot`, `guest`, and what the first call took beside its work, `first_exec`; with
+    /// `exec`, the same of all other calls.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub start_stages: IndexMap<String, MetricRecord>,
     /// Isolation that the live machine did not grant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub isolation_lost: Vec<String>,
@@ -47,6 +53,7 @@ impl Default for Quality {
             started: None,
             dropped: None,
             model: None,
+            start_stages: IndexMap::new(),
             isolation_lost: Vec::new(),
             warnings: Vec::new(),
         }

@@ -26,14 +26,14 @@ runtime = \"runc\"
 ";
 
 /// An engine; one that the test started ends with it.
-struct Engine {
+pub struct Engine {
     socket: PathBuf,
     podman: Option<(Child, tempfile::TempDir)>,
 }
 
 impl Engine {
     /// `None` with the reason printed where there is none.
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let is_root = rustix::process::geteuid().is_root();
         if let (Some(podman), true) = (find(Path::new("podman")), is_root) {
             return Some(Engine::of_podman(&podman));
@@ -75,7 +75,7 @@ impl Engine {
     }
 
     /// A runtime on it; it must work, for the engine is there.
-    async fn runtime(&self, state: &Path) -> DockerRuntime {
+    pub async fn runtime(&self, state: &Path) -> DockerRuntime {
         let socket = Some(self.socket.clone());
         let config = DockerConfig { socket, ..DockerConfig::with(common(state)) };
         match DockerRuntime::start(config, Clock::start()).await {

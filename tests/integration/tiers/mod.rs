@@ -7,6 +7,7 @@ mod docker;
 mod ending;
 mod microvm;
 mod oci;
+mod probes;
 mod shared;
 mod suite;
 

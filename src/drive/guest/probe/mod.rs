@@ -9,9 +9,9 @@ mod pace;
 mod secrets;
 
 use std::ffi::OsStr;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
@@ -219,19 +219,27 @@ pub fn draw() -> io::Result<String> {
 /// until its standard input ends.
 pub fn hold() -> ExitCode {
     let mut rest = Vec::new();
-    match io::stdin().lock().read_to_end(&mut rest) {
+    // From here on arguments and environment are to be seen; in the middle of an exec they are not.
+    let seen = io::stdout().write_all(b"\n").and_then(|()| io::stdout().flush());
+    match seen.and_then(|()| io::stdin().lock().read_to_end(&mut rest)) {
         Ok(_) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-/// As a process is called that holds a secret.
-fn holder(program: &OsStr) -> std::process::Command {
-    let mut command = std::process::Command::new(program);
-    command
-        .args(["guest", "hold"])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null());
-    command
+/// A process that holds a secret among its arguments, or in its environment, and can be seen.
+fn holder(program: &OsStr, argument: Option<&str>, variable: Option<&str>) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    command.args(["guest", "hold"]).args(argument);
+    command.envs(variable.map(|value| ("PLIMSOLL_PROBE", value)));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    let mut up = [0_u8];
+    let said = child.stdout.take().map_or(Ok(()), |mut out| out.read_exact(&mut up));
+    if let Err(error) = said {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error);
+    }
+    Ok(child)
 }

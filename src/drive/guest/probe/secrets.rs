@@ -148,12 +148,11 @@ pub fn plant(
         Secret::SharedMemory => file(Path::new("/dev/shm").join(name)),
         Secret::Temporary => file(std::env::temp_dir().join(name)),
         Secret::Environment => {
-            let child = holder(program).env("PLIMSOLL_PROBE", secret).spawn()?;
-            planted.0.push(Undo::Holder(child));
+            planted.0.push(Undo::Holder(holder(program, None, Some(secret))?));
             Ok("environ".into())
         }
         Secret::Processes => {
-            planted.0.push(Undo::Holder(holder(program).arg(secret).spawn()?));
+            planted.0.push(Undo::Holder(holder(program, Some(secret), None)?));
             Ok("cmdline".into())
         }
         Secret::Segment => {
@@ -164,6 +163,9 @@ pub fn plant(
         Secret::Port => {
             let (port, stop) = listen(secret)?;
             planted.0.push(Undo::Listener { stop, port });
+            // Where the loopback interface is down a port can be had that nobody reaches, not even its
+            // own session: there is no such place.
+            drop(TcpStream::connect((Ipv4Addr::LOCALHOST, port))?);
             Ok(port.to_string())
         }
         Secret::Keyring => {
@@ -281,7 +283,7 @@ mod tests {
         fs::write(&identity, "a token").unwrap();
         // Any program that waits for the end of its input, whatever its arguments.
         let script = dir.path().join("holder");
-        fs::write(&script, "#!/bin/sh\nread wait\n").unwrap();
+        fs::write(&script, "#!/bin/sh\necho\nread wait\n").unwrap();
         fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         for kind in Secret::ALL {
             let random = super::super::draw().unwrap();

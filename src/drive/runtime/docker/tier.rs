@@ -16,7 +16,9 @@ use crate::drive::runtime::managed::image::{BINARY, FILES, IDENTITY};
 use crate::drive::runtime::managed::{
     Built, Desk, Order, Sandbox, Saved, Source, Tier, note, span,
 };
-use crate::drive::runtime::{Abilities, Footprint, Limits, LostIsolation, RuntimeError, Stage, Stages};
+use crate::drive::runtime::{
+    Abilities, Footprint, Limits, LostIsolation, RuntimeError, Stage, Stages,
+};
 use crate::units::{Bytes, Span};
 
 /// A snapshot: an image of the engine's.

@@ -19,8 +19,8 @@ use tokio::sync::watch;
 
 use super::blame::babble;
 use super::{
-    Abilities, CreateSpec, Created, Drained, Footprint, GuestIdentity, LostIsolation, Overhead, RuntimeError, SandboxId,
-    SnapshotId, SnapshotInfo, Work, WorkReport,
+    Abilities, CreateSpec, Created, Drained, Footprint, GuestIdentity, LostIsolation, Overhead,
+    RuntimeError, SandboxId, SnapshotId, SnapshotInfo, Work, WorkReport,
 };
 use crate::drive::clock::Clock;
 use crate::drive::guest::probe::{ProbeFound, ProbeWork};

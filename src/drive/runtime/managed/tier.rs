@@ -5,7 +5,9 @@ use std::path::Path;
 
 use super::desk::Desk;
 use crate::drive::runtime::link::Link;
-use crate::drive::runtime::{Abilities, Footprint, Limits, LostIsolation, RuntimeError, SandboxId, Stages};
+use crate::drive::runtime::{
+    Abilities, Footprint, Limits, LostIsolation, RuntimeError, SandboxId, Stages,
+};
 use crate::units::{Bytes, Span};
 
 /// What a sandbox is made from.

@@ -15,7 +15,9 @@ use crate::drive::runtime::managed::{
     Built, Desk, Met, Order, Sandbox, Saved, Source, Tier, note, span,
 };
 use crate::drive::runtime::oci::Keep;
-use crate::drive::runtime::{Abilities, Footprint, Limits, LostIsolation, RuntimeError, Stage, Stages};
+use crate::drive::runtime::{
+    Abilities, Footprint, Limits, LostIsolation, RuntimeError, Stage, Stages,
+};
 use crate::units::{Bytes, Span};
 
 /// Name of the initramfs in the run's image.
@@ -228,11 +230,7 @@ impl Tier for Microvm {
         Ok(Built { link: met.link, identity: met.identity, nonce: met.nonce, body: process })
     }
 
-    async fn footprint(
-        &self,
-        _: &Desk,
-        live: &Sandbox<Self>,
-    ) -> Result<Footprint, RuntimeError> {
+    async fn footprint(&self, _: &Desk, live: &Sandbox<Self>) -> Result<Footprint, RuntimeError> {
         Ok(Footprint { roots: vec![live.body.pid], sessions: 1 })
     }
 

@@ -52,6 +52,8 @@ pub struct Bundle {
     /// Where the runtime makes control groups, if it does.
     pub group: Option<String>,
     pub network: bool,
+    /// Whether system calls that reach across containers are to be refused.
+    pub filters: bool,
 }
 
 impl Bundle {
@@ -161,6 +163,16 @@ impl Bundle {
                 "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
             ],
         });
+        if self.filters {
+            // The user's keyring is not of any namespace that a container has: without this, each
+            // container reads what the others keep there. Docker and containerd forbid the same calls.
+            linux["seccomp"] = json!({
+                "defaultAction": "SCMP_ACT_ALLOW",
+                "syscalls": [
+                    {"names": ["add_key", "keyctl", "request_key"], "action": "SCMP_ACT_ERRNO"},
+                ],
+            });
+        }
         if let Some(group) = &self.group {
             linux["cgroupsPath"] = json!(group);
             linux["resources"] = json!({
@@ -227,6 +239,7 @@ mod tests {
             library_path: "/lib".into(),
             group,
             network: false,
+            filters: true,
         }
     }
 
@@ -251,6 +264,8 @@ mod tests {
         let process = &bundle(None).config()["process"];
         assert_eq!(process["capabilities"], json!({}));
         assert_eq!(process["noNewPrivileges"], true);
+        let refused = &bundle(None).config()["linux"]["seccomp"]["syscalls"][0]["names"];
+        assert_eq!(*refused, json!(["add_key", "keyctl", "request_key"]));
     }
 
     #[test]

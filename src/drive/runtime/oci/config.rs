@@ -106,6 +106,11 @@ impl OciConfig {
         words
     }
 
+    /// Whether containers have the host's kernel; a runtime that is not known is taken to be so.
+    pub(super) fn shares_kernel(&self) -> bool {
+        !self.is_gvisor() && self.name != "kata-runtime"
+    }
+
     fn is_gvisor(&self) -> bool {
         self.program.file_name().is_some_and(|name| name.to_string_lossy().starts_with("runsc"))
     }

@@ -18,7 +18,9 @@ use crate::drive::runtime::managed::{
     Built, Desk, Order, Sandbox, Saved, Source, Tier, image, note, span,
 };
 use crate::drive::runtime::pack::ARCHIVE;
-use crate::drive::runtime::{Abilities, Footprint, Limits, LostIsolation, RuntimeError, Stage, Stages};
+use crate::drive::runtime::{
+    Abilities, Footprint, Limits, LostIsolation, RuntimeError, Stage, Stages,
+};
 use crate::units::{Bytes, Span};
 
 /// Host threads that gVisor needs beside the processes of the sandbox.
@@ -56,6 +58,8 @@ impl Oci {
             library_path: image::library_path(&self.needs),
             group,
             network: self.config.network,
+            // gVisor and machines have keyrings of their own, or none.
+            filters: self.config.shares_kernel(),
         }
     }
 
@@ -255,11 +259,7 @@ impl Tier for Oci {
         Ok(Built { link: met.link, identity: met.identity, nonce: met.nonce, body })
     }
 
-    async fn footprint(
-        &self,
-        _: &Desk,
-        live: &Sandbox<Self>,
-    ) -> Result<Footprint, RuntimeError> {
+    async fn footprint(&self, _: &Desk, live: &Sandbox<Self>) -> Result<Footprint, RuntimeError> {
         Ok(Footprint { roots: vec![live.body.tender.pid], sessions: 1 })
     }
 

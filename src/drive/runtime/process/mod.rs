@@ -114,11 +114,7 @@ impl Tier for Process {
         self.launch(desk, slot, order, stages).await
     }
 
-    async fn footprint(
-        &self,
-        _: &Desk,
-        live: &Sandbox<Self>,
-    ) -> Result<Footprint, RuntimeError> {
+    async fn footprint(&self, _: &Desk, live: &Sandbox<Self>) -> Result<Footprint, RuntimeError> {
         Ok(Footprint { roots: vec![live.body.pid], sessions: 1 })
     }
 

@@ -16,9 +16,7 @@ mod tier;
 use super::managed::Managed;
 use super::oci::OciConfig;
 use super::process::ProcessConfig;
-use super::{
-    Common, CreateSpec, Limits, OciRuntime, ProcessRuntime, RuntimeError, SandboxId,
-};
+use super::{Common, CreateSpec, Limits, OciRuntime, ProcessRuntime, RuntimeError, SandboxId};
 use crate::drive::clock::Clock;
 use crate::drive::journal::{Journal, RunTag};
 use rooms::{Outer, Rooms};

@@ -189,7 +189,9 @@ impl Rooms {
         self.outer.ask(container, None, "having a container host sessions", host).await?;
         let files = self.outer.files_of(container)?;
         self.table().rooms.push(Room { container, files, taken: 0, limits: *limits });
-        let place = self.take_free(slot, limits).expect("a new container has a place, and nobody else asks");
+        let place = self
+            .take_free(slot, limits)
+            .expect("a new container has a place, and nobody else asks");
         Ok((place, true))
     }
 

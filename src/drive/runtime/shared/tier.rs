@@ -165,11 +165,7 @@ impl Tier for Shared {
     }
 
     /// All of the container, for as many sessions as are in it.
-    async fn footprint(
-        &self,
-        _: &Desk,
-        live: &Sandbox<Self>,
-    ) -> Result<Footprint, RuntimeError> {
+    async fn footprint(&self, _: &Desk, live: &Sandbox<Self>) -> Result<Footprint, RuntimeError> {
         let container = live.body.container;
         let sessions = self.rooms.sessions_in(container).max(1);
         Ok(Footprint { roots: self.rooms.outer().roots(container), sessions })
@@ -190,7 +186,8 @@ impl Tier for Shared {
         let lived = lived.ok_or(RuntimeError::UnknownSandbox(live.body.container))?;
         let ((from, _), archive) = (lived.of(live.slot), place.join(ARCHIVE));
         let to = archive.clone();
-        let packed = desk.blocking("pack a session's files", move || pack::pack(&from, &to)).await?;
+        let packed =
+            desk.blocking("pack a session's files", move || pack::pack(&from, &to)).await?;
         let packing = span(stopped, monotonic_nanos());
         stages.push(Stage::Pack, packing.saturating_sub(packed.syncing));
         stages.push(Stage::Sync, packed.syncing);
