@@ -90,7 +90,8 @@ fn processes_without_isolation_read_everything() {
         let tags = [process.tag().to_string()];
         let seen = probed(AnyRuntime::Process(process), state.path(), &tags, false).await;
         assert_as_claimed(&seen, ObservedTier::Process);
-        for probe in ["secret.file", "host.file", "secret.process-list", "host.environment"] {
+        // The environment of a process with privileges is kept even so from one without; proc(5).
+        for probe in ["secret.file", "host.file", "secret.environment", "host.process-list"] {
             assert_eq!(find(&seen, probe).verdict, Verdict::Open, "{probe}");
         }
         assert_eq!(find(&seen, "secret.loopback-port").verdict, Verdict::Open);
