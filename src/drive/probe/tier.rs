@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::secrets::SecretFound;
-use crate::drive::guest::probe::Kernel;
+use crate::drive::guest::probe::{Kernel, Secret};
 
 /// What sandboxes are, by what was observed of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,6 +44,9 @@ pub struct Evidence {
     pub read_of_session: Vec<&'static str>,
     /// Secrets of the host that a session read.
     pub read_of_host: Vec<&'static str>,
+    /// A key of a session or of the host was read. No namespace of containers holds the user's keyring:
+    /// that is a hole in a container, not the lack of one.
+    pub read_keys: bool,
     /// Secrets that were sought with a reader that works.
     pub sought: usize,
     /// Whether the kernel's boot id is the host's; not known if there is none.
@@ -69,13 +72,19 @@ impl Evidence {
     /// Takes in what became of secrets.
     pub fn secrets(&mut self, found: &[SecretFound]) {
         for secret in found {
-            if secret.from_session == Ok(true) {
+            let (of_session, of_host) =
+                (secret.from_session == Ok(true), secret.from_host == Ok(true));
+            self.sought += usize::from(secret.from_session.is_ok());
+            if secret.kind == Secret::Keyring {
+                self.read_keys = of_session || of_host;
+                continue;
+            }
+            if of_session {
                 self.read_of_session.push(secret.kind.name());
             }
-            if secret.from_host == Ok(true) {
+            if of_host {
                 self.read_of_host.push(secret.kind.name());
             }
-            self.sought += usize::from(secret.from_session.is_ok());
         }
     }
 }
@@ -102,7 +111,11 @@ pub fn conclude(evidence: &Evidence) -> (ObservedTier, Vec<String>) {
         because.push("no secret could be planted".into());
         return (ObservedTier::Unknown, because);
     }
-    because.push(format!("none of {} secrets is read by another session", evidence.sought));
+    because.push(if evidence.read_keys {
+        "no secret but a kernel keyring's is read".into()
+    } else {
+        format!("none of {} secrets is read by another session", evidence.sought)
+    });
     if evidence.sentry && evidence.hosts_release == Some(false) {
         because.push("the kernel is not the host's and says that it is gVisor's".into());
         return (ObservedTier::Gvisor, because);
@@ -152,6 +165,13 @@ mod tests {
         // Another release alone can be a disguise; a message alone somebody's prank.
         assert_eq!(tier(&Evidence { hosts_boot: None, ..own }), ObservedTier::Unknown);
         assert_eq!(tier(&Evidence { sentry: true, ..apart() }), ObservedTier::Container);
+    }
+
+    #[test]
+    fn a_keyring_that_is_read_is_a_hole_in_a_container() {
+        let (tier, because) = conclude(&Evidence { read_keys: true, ..apart() });
+        assert_eq!(tier, ObservedTier::Container);
+        assert!(because[0].contains("keyring"), "{because:?}");
     }
 
     #[test]

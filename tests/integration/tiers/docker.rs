@@ -66,6 +66,8 @@ impl Engine {
             .arg(path("runroot"))
             .args(["--storage-driver", "overlay", "system", "service", "--time=0"])
             .env("CONTAINERS_CONF", path("containers.conf"))
+            // Its monitors note there that a container ran out of memory.
+            .current_dir(place.path())
             .stdin(std::os::fd::OwnedFd::from(listener))
             .stdout(Stdio::null())
             .stderr(fs::File::create(path("log")).unwrap())
