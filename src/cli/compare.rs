@@ -10,11 +10,13 @@ use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::live;
 use super::load::{self, Ready};
+use super::observed::observed;
 use super::options::{Format, RunOptions, ScenarioOptions};
 use super::results::{Results, unwritable};
 use crate::conduct::Setup;
+use crate::drive::probe::{Observation, Scale};
 use crate::drive::{LiveFinish, LiveOutcome};
-use crate::report::{html, tier_tables, write_text};
+use crate::report::{ObservedRuntime, html, observed_tables, tier_tables, write_text};
 use crate::scenario::types::{Live, RuntimeName, Target};
 use crate::study::{self, TierComparison};
 
@@ -36,7 +38,7 @@ pub struct Args {
     /// Drive real runtimes
     #[arg(long, required = true, help_heading = "Runtimes")]
     live: bool,
-    /// Runtimes, the first being the reference: process, runc, crun, runsc, microvm, docker
+    /// Runtimes, the first being the reference: process, runc, crun, runsc, microvm, docker, shared
     #[arg(
         long,
         value_name = "A,B,…",
@@ -55,13 +57,16 @@ pub struct Args {
         help_heading = "Runtimes"
     )]
     passes: u32,
+    /// Do not look into sandboxes: no isolation, memory, contention
+    #[arg(long, help_heading = "Runtimes")]
+    no_probe: bool,
     #[command(flatten)]
     options: RunOptions,
 }
 
 fn runtime(name: &str) -> Result<RuntimeName, String> {
     serde_json::from_value(name.into())
-        .map_err(|_| "known are process, runc, crun, runsc, oci, microvm, docker".to_owned())
+        .map_err(|_| "known are process, runc, crun, runsc, oci, microvm, docker, shared".to_owned())
 }
 
 fn name(runtime: RuntimeName) -> String {
@@ -76,6 +81,15 @@ struct Answer<'a> {
     scenario: &'a str,
     #[serde(flatten)]
     comparison: &'a TierComparison,
+    observed: &'a [Seen],
+}
+
+/// A runtime as it was observed.
+#[derive(Serialize)]
+struct Seen {
+    runtime: String,
+    observation: Observation,
+    scale: Option<Scale>,
 }
 
 /// Runs the command.
@@ -98,7 +112,11 @@ pub fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     // Only whole passes, so that each runtime was driven as often as the others.
     let whole = driven.len() / runtimes.len() * runtimes.len();
     let comparison = study::tiers(&driven[..whole], ready.loaded.value.experiment.seed);
-    write(&results, &ready, &comparison, console)?;
+    let seen = match exit {
+        Exit::Yes if !args.no_probe => look(&live, &runtimes, console)?,
+        _ => Vec::new(),
+    };
+    write(&results, &ready, &comparison, &seen, console)?;
     let invalid = driven.iter().any(|(_, outcome)| outcome.invalid().is_some());
     Ok(if exit == Exit::Yes && invalid { Exit::Inconclusive } else { exit })
 }
@@ -123,12 +141,7 @@ fn drive(
             turn.reverse();
         }
         for runtime in turn {
-            let target = if runtime == live.target.runtime {
-                live.target.clone()
-            } else {
-                Target::of(runtime)
-            };
-            let options = Live { target, ..live.clone() };
+            let options = Live { target: target(live, runtime), ..live.clone() };
             let what = format!("driving {}, pass {} of {passes}", name(runtime), pass + 1);
             let outcome = live::pass(&setup, &options, &what, interrupt, console)?;
             let exit = match outcome.finish {
@@ -147,16 +160,45 @@ fn drive(
     Ok((driven, Exit::Yes))
 }
 
+/// What a scenario says of a runtime, where it is the one it names.
+fn target(live: &Live, runtime: RuntimeName) -> Target {
+    if runtime == live.target.runtime { live.target.clone() } else { Target::of(runtime) }
+}
+
+/// Looks into sandboxes of each runtime.
+fn look(live: &Live, runtimes: &[RuntimeName], console: &Console) -> Result<Vec<Seen>, Failure> {
+    let mut all = Vec::new();
+    for runtime in runtimes {
+        let runtime = *runtime;
+        console.note(&format!("looking into sandboxes of {}", name(runtime)));
+        match observed(&target(live, runtime), true).map_err(|error| live::unavailable(&error))? {
+            Some((observation, scale)) => {
+                all.push(Seen { runtime: name(runtime), observation, scale });
+            }
+            None => break,
+        }
+    }
+    Ok(all)
+}
+
 /// Writes and prints the answer.
 fn write(
     results: &Results,
     ready: &Ready,
     comparison: &TierComparison,
+    observed: &[Seen],
     console: &Console,
 ) -> Result<(), Failure> {
     let scenario = &ready.loaded.value.name;
-    let answer = Answer { schema: "plimsoll/compare/1", scenario, comparison };
-    let tables = tier_tables(comparison);
+    let answer = Answer { schema: "plimsoll/compare/1", scenario, comparison, observed };
+    let mut tables = tier_tables(comparison);
+    let seen: Vec<ObservedRuntime<'_>> = observed
+        .iter()
+        .map(|seen| (seen.runtime.as_str(), &seen.observation, seen.scale.as_ref()))
+        .collect();
+    if !seen.is_empty() {
+        tables.extend(observed_tables(&seen));
+    }
     let json = serde_json::to_string_pretty(&answer).expect("names are strings") + "\n";
     write_text(&results.directory, "compare.json", &json).map_err(unwritable)?;
     let page = html(&format!("{scenario}: runtimes side by side"), &tables, &[]);

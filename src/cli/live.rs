@@ -126,6 +126,7 @@ fn boundaries(scenario: &Scenario) -> Result<Boundaries, Failure> {
     })
 }
 
-fn unavailable(error: &DriveError) -> Failure {
+/// A failure of a backend that does not work here.
+pub fn unavailable(error: &DriveError) -> Failure {
     Failure::of(Exit::Environment, error).help("`plimsoll doctor` tells what works on this machine")
 }

@@ -25,6 +25,7 @@ mod init;
 mod interrupt;
 mod live;
 mod load;
+mod observed;
 mod options;
 mod plan;
 mod probe;

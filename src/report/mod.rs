@@ -32,4 +32,4 @@ pub use html::{HtmlError, Part, html};
 pub use sections::{headline, sections};
 pub use table::{Cell, Head, Look, Table, Tone, number as number_head, text as text_head};
 pub use tidy::{TidyError, tidy_csv};
-pub use tiers::tier_tables;
+pub use tiers::{ObservedRuntime, observed_tables, tier_tables};

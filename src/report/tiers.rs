@@ -1,8 +1,10 @@
 //! Runtimes side by side, as tables.
 
 use super::number::{spread, three, with_spread};
-use super::table::{Cell, Head, Table, number, text};
+use super::table::{Cell, Head, Table, Tone, number, text};
+use crate::drive::probe::{Factors, Observation, Scale, Verdict};
 use crate::study::{Measured, TierComparison, TierMeasure, TierRecord};
+use crate::units::Bytes;
 
 /// How a number is shown.
 #[derive(Clone, Copy)]
@@ -106,4 +108,110 @@ fn cell(found: &Measured, shown: Shown) -> String {
         (Some(ratio), None) => format!("{value}, ×{}", three(ratio)),
         (None, _) => value,
     }
+}
+
+/// A runtime as it was observed: its name, what was seen from inside, what many at once do.
+pub type ObservedRuntime<'a> = (&'a str, &'a Observation, Option<&'a Scale>);
+
+/// What sandboxes of each runtime are, and what they cost the host. Ratios are over the first's.
+pub fn observed_tables(all: &[ObservedRuntime<'_>]) -> Vec<Table> {
+    vec![isolation(all), footprint(all), contention(all)]
+}
+
+fn isolation(all: &[ObservedRuntime<'_>]) -> Table {
+    let heads =
+        vec![text("runtime"), text("observed tier"), text("broken claims"), text("because")];
+    let mut table = Table::new("Isolation, observed from inside", heads);
+    for (name, seen, _) in all {
+        let broken = seen.findings.iter().filter(|found| found.verdict == Verdict::Broken);
+        let broken: Vec<&str> = broken.map(|found| found.probe.as_str()).collect();
+        let told = match broken.is_empty() {
+            true => Cell::from("none"),
+            false => Cell::toned(broken.join(", "), Tone::Bad),
+        };
+        table.row([(*name).into(), seen.tier.name().into(), told, seen.because.join("; ").into()]);
+    }
+    table
+}
+
+fn footprint(all: &[ObservedRuntime<'_>]) -> Table {
+    let heads = vec![
+        text("runtime"),
+        number("idle PSS MiB"),
+        number("overhead MiB"),
+        number("of the host MiB"),
+        number("first exec ms"),
+        number("exec ms"),
+        number("destroy ms"),
+        number("CPU"),
+        number("memory"),
+        number("files"),
+        number("fsync"),
+    ];
+    let mut table = Table::new("What a sandbox costs", heads);
+    let costs: Vec<Option<[f64; 10]>> = all
+        .iter()
+        .map(|(_, seen, scale)| {
+            let cost = seen.cost.as_ref()?;
+            let mib = |bytes: Bytes| bytes.0 as f64 / f64::from(1 << 20);
+            let ms = |seconds: f64| seconds * 1e3;
+            let Factors { cpu, memory, file, sync } = cost.factors;
+            let host = scale.map_or(f64::NAN, |scale| mib(scale.density.host_each));
+            let (idle, overhead) = (mib(cost.idle.pss), mib(cost.overhead));
+            let (first, exec) = (ms(cost.first_exec_s), ms(cost.exec_s));
+            Some([idle, overhead, host, first, exec, ms(cost.destroy_s), cpu, memory, file, sync])
+        })
+        .collect();
+    let reference = costs.first().copied().flatten();
+    for ((name, ..), own) in all.iter().zip(&costs) {
+        let mut cells: Vec<Cell> = vec![(*name).into()];
+        cells.extend((0..10).map(|place| match own {
+            Some(own) => beside(own[place], reference.map(|all| all[place]), place < 6).into(),
+            None => "–".into(),
+        }));
+        table.rows.push(cells);
+    }
+    table.notes.push(
+        "medians of starts one after the other; idle: PSS of all its host processes; overhead: the same while a call \
+         holds memory, less what that asked for; of the host: what MemAvailable fell by for each of a dozen idle ones; \
+         the last four: times of the same work inside over those outside"
+            .to_owned(),
+    );
+    table
+}
+
+/// `12.3, ×4.1`; factors are ratios already.
+fn beside(value: f64, reference: Option<f64>, as_ratio: bool) -> String {
+    if value.is_nan() {
+        return "–".to_owned();
+    }
+    match reference.filter(|reference| as_ratio && *reference > 0.0 && *reference != value) {
+        Some(reference) => format!("{}, ×{}", three(value), three(value / reference)),
+        None => three(value),
+    }
+}
+
+fn contention(all: &[ObservedRuntime<'_>]) -> Table {
+    let heads = vec![
+        text("runtime"),
+        number("starts in flight"),
+        number("starts"),
+        number("p50 ms"),
+        number("slowest ms"),
+        number("p50 over one at a time"),
+    ];
+    let mut table = Table::new("Starts at once", heads);
+    for (name, _, scale) in all {
+        for one in scale.iter().flat_map(|scale| &scale.contention) {
+            table.row([
+                (*name).into(),
+                one.at_once.to_string().into(),
+                one.starts.to_string().into(),
+                three(one.p50_s * 1e3).into(),
+                three(one.slowest_s * 1e3).into(),
+                three(one.factor).into(),
+            ]);
+        }
+    }
+    table
 }

@@ -1,5 +1,6 @@
 //! Real sandboxes on this machine: they work, they are isolated, and nothing of them remains.
 
+mod crowd;
 mod ending;
 mod isolation;
 mod life;

@@ -10,6 +10,7 @@ mod cost;
 mod identity;
 mod limits;
 mod noise;
+mod scale;
 mod secrets;
 mod state;
 mod tier;
@@ -26,6 +27,7 @@ use super::runtime::{
 };
 use crate::units::{Bytes, Span};
 pub use cost::{Factors, HostMemory, SandboxCost, bare, host_memory, sandbox_cost};
+pub use scale::{Contention, Density, Scale, scale};
 pub use tier::{Evidence, ObservedTier, conclude};
 
 /// The first number of the probes' sandboxes, far from those of a run.
