@@ -10,6 +10,7 @@
 //! | 70 | a bug |
 //! | 130 | interrupted |
 
+mod calibrate;
 mod check;
 mod clean;
 mod compare;
@@ -30,6 +31,7 @@ mod plan;
 mod progress;
 mod results;
 mod run;
+mod saved_run;
 mod show;
 mod simulate;
 
@@ -95,6 +97,8 @@ enum Command {
     Cost(cost::Args),
     /// Hold a candidate's record against a baseline's
     Gate(gate::Args),
+    /// Fit a platform profile to live runs or samples, and state its error on others
+    Calibrate(calibrate::Args),
     /// Tell what works on this machine and what is missing
     Doctor(doctor::Args),
     /// Remove what a killed live run left behind
@@ -137,6 +141,7 @@ fn dispatch(args: Vec<OsString>) -> Exit {
         Command::Plan(args) => plan::run(args, &console),
         Command::Cost(args) => cost::run(args, &console),
         Command::Gate(args) => gate::run(args, &console),
+        Command::Calibrate(args) => calibrate::run(args, &console),
         Command::Doctor(args) => doctor::run(args, &console),
         Command::Clean(args) => clean::run(args, &console),
     };

@@ -78,6 +78,7 @@ pub fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     let second = second(&ready, threads, &interrupt, console)?;
     let live_totals = std::slice::from_ref(&second.lived.outcome.totals);
     Results::record(&results.below("live")?, &second.lived.run, live_totals, &[])?;
+    Results::samples(&results.below("live")?, &second.lived.outcome.samples)?;
     Results::record(&results.below("twin")?, &second.twin, &second.twin_totals, &[])?;
     finish(&results, &simulated, Some(&second), console)?;
     Ok(match second.lived.exit() {
