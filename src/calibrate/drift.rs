@@ -30,8 +30,8 @@ pub struct Drift {
     /// The factor of each day, drawn towards 1 as far as its median is noise; their geometric mean
     /// is 1.
     pub factors: Vec<f64>,
-    /// How a profile writes it.
-    pub form: DriftForm,
+    /// How the profile writes it; none where it is told only, for days differ by more than a factor.
+    pub form: Option<DriftForm>,
 }
 
 /// How a profile writes drift.
@@ -73,7 +73,7 @@ impl Drift {
             sigma: square.sqrt(),
             ci95: resampled(&known, seed),
             factors: medians.iter().map(factor).collect(),
-            form: DriftForm::Lognormal,
+            form: None,
         })
     }
 

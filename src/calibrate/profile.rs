@@ -175,7 +175,7 @@ impl Profile {
                 0 => String::new(),
                 n => format!("; {n} rows without a time, not fitted"),
             };
-            let how = format!("{}; with drift off by {:.3}{without}", fit.why, fit.ks);
+            let how = format!("{}{without}", fit.why);
             self.put(&mut text, &stage.key(self.keeps), stage_value(fit)?, &how, fit.n);
             if *stage != Stage::Boot {
                 continue;
@@ -185,10 +185,12 @@ impl Profile {
                 let how = "median with so many starts under way over the fastest level's";
                 self.put(&mut text, "contention", contention_value(contention), how, n);
             }
-            if let Some(drift) = &fit.drift {
+            if let Some(drift) = &fit.drift
+                && let Some(form) = drift.form
+            {
                 let how = "spread of the logarithm of daily medians, their sampling noise taken off; \
                            n counts days";
-                self.put(&mut text, "drift", drift_value(drift)?, how, drift.days);
+                self.put(&mut text, "drift", drift_value(drift, form)?, how, drift.days);
             }
         }
         for number in &self.numbers {
@@ -283,14 +285,14 @@ fn contention_value(contention: &super::ContentionFit) -> Written {
     (Mapping::from_iter([(Value::from("table"), table)]).into(), ci95)
 }
 
-fn drift_value(drift: &Drift) -> Result<Written, DistError> {
-    let dist = match drift.form {
+fn drift_value(drift: &Drift, form: DriftForm) -> Result<Written, DistError> {
+    let dist = match form {
         DriftForm::Lognormal => Dist::factor(drift.sigma)?,
         DriftForm::Empirical => {
             Dist::<Count>::empirical(drift.factors.iter().map(|f| Count(rounded(*f))).collect())?
         }
     };
-    let ci95 = match drift.form {
+    let ci95 = match form {
         DriftForm::Lognormal => BTreeMap::from([("lognormal.sigma".to_owned(), drift.ci95)]),
         // The days are what they were; how much the next ones differ is in their spread.
         DriftForm::Empirical => BTreeMap::new(),

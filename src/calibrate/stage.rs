@@ -8,7 +8,7 @@ use super::prediction::{Base, Prediction};
 use super::quantile::{LEVEL, Ordered, Quantile};
 use super::series::Series;
 use crate::stats::fit::{Candidate, Law, Parameter, candidates, uncertainty};
-use crate::stats::ks;
+use crate::stats::ks::{self, KsTest};
 
 /// A law is not good enough if chance alone would bring it as far from the sample in fewer samples
 /// than this.
@@ -16,10 +16,6 @@ pub const KS_CHANCE: f64 = 0.01;
 
 /// Starts at the base level from which on it is fitted alone.
 const ENOUGH_AT_BASE: usize = 100;
-
-/// By how much a lognormal drift must describe the pooled sample worse for the days' own factors to
-/// be written.
-const DRIFT_WORSE: f64 = 0.02;
 
 /// Points of a table of quantiles.
 const POINTS: [f64; 27] = [
@@ -82,67 +78,67 @@ pub struct Point {
 
 impl StageFit {
     /// Fits a stage. `None` for an empty series.
+    ///
+    /// Forms are tried in this order, and the first is taken whose whole profile, drift and all, is no
+    /// farther from what was measured than [`KS_CHANCE`] allows, else the nearest: the best family
+    /// with a lognormal drift, with the days' own factors; the sample's quantiles with either; without
+    /// drift, the best family of all days together, its quantiles.
     pub fn of(series: &Series, seed: u64) -> Option<StageFit> {
         if series.values.is_empty() {
             return None;
         }
         let contention = ContentionFit::of(series);
         let at_base = at_base(series, contention.as_ref());
-        let measured = Ordered::new(&at_base.seconds(), at_base.clusters().as_deref());
-        let drift = Drift::of(&at_base, seed);
-        let mut levelled = at_base.seconds();
+        let clusters = at_base.clusters();
+        let pooled = Sample { values: at_base.seconds(), clusters: clusters.as_deref() };
+        let measured = Ordered::new(&pooled.values, pooled.clusters);
+        let mut drift = Drift::of(&at_base, seed);
+        let mut tried: Vec<Tried> = Vec::new();
         if let Some(drift) = &drift {
-            for (value, one) in levelled.iter_mut().zip(&at_base.values) {
-                *value /= drift.factors[one.day];
+            let days = at_base.values.iter().map(|one| drift.factors[one.day]);
+            let values = pooled.values.iter().zip(days).map(|(value, factor)| value / factor);
+            let levelled = Sample { values: values.collect(), clusters: clusters.as_deref() };
+            for shape in levelled.shapes() {
+                for form in [DriftForm::Lognormal, DriftForm::Empirical] {
+                    tried.push(Tried::of(&shape, Some((drift, form)), measured.values()));
+                }
             }
         }
-        let clusters = at_base.clusters();
-        let (form, why, candidates) = chosen(&levelled, clusters.as_deref());
-        let mut fit = StageFit {
+        tried.extend(pooled.shapes().iter().map(|one| Tried::of(one, None, measured.values())));
+        let (best, why) = Tried::best(&tried);
+        if let Some(drift) = &mut drift {
+            drift.form = best.drift;
+        }
+        let parameters = |law: &Law| {
+            let sample = best.shape.sample(&pooled.values, drift.as_ref(), &at_base);
+            uncertainty(law, &sample, clusters.as_deref(), LEVEL)
+        };
+        let form = match &best.shape.form {
+            Form::Law { law, .. } => Form::Law { law: *law, parameters: parameters(law) },
+            points @ Form::Quantiles(_) => points.clone(),
+        };
+        Some(StageFit {
             n: at_base.values.len(),
             without_time: series.without_time,
             days: at_base.days.clone(),
             form,
             why,
-            candidates,
+            candidates: best.shape.candidates.clone(),
             measured: measured.judged(),
+            ks: best.ks.statistic,
             contention,
             drift,
-            ks: 0.0,
-        };
-        fit.choose_drift(measured.values());
-        Some(fit)
-    }
-
-    /// A lognormal, unless the days' own factors describe the sample clearly better.
-    fn choose_drift(&mut self, measured: &[f64]) {
-        let distance = |fit: &StageFit, form: DriftForm| {
-            let drift = fit.drift.as_ref().map(|drift| drift.points(form));
-            let prediction = Prediction::of(fit.base(), drift);
-            ks::one_sample(measured, |x| prediction.cdf(x)).statistic
-        };
-        self.ks = distance(self, DriftForm::Lognormal);
-        let own = distance(self, DriftForm::Empirical);
-        if let Some(drift) = &mut self.drift
-            && own + DRIFT_WORSE < self.ks
-        {
-            (drift.form, self.ks) = (DriftForm::Empirical, own);
-        }
+        })
     }
 
     fn base(&self) -> Base {
-        match &self.form {
-            Form::Law { law, .. } => Base::Law(*law),
-            Form::Quantiles(points) => {
-                Base::Points(points.iter().map(|point| (point.p, point.value)).collect())
-            }
-        }
+        self.form.base()
     }
 
     /// What the profile predicts for starts that begin with these numbers in flight, over days to
     /// come.
     pub fn prediction(&self, in_flight: impl IntoIterator<Item = u32>) -> Prediction {
-        let drift = self.drift.as_ref().map(|drift| drift.points(drift.form));
+        let drift = self.drift.as_ref().and_then(|drift| Some(drift.points(drift.form?)));
         let prediction = Prediction::of(self.base(), drift);
         match &self.contention {
             None => prediction,
@@ -174,43 +170,109 @@ fn at_base(series: &Series, contention: Option<&ContentionFit>) -> Series {
     all
 }
 
-/// The family with the best BIC, or the sample's own quantiles where it is too far off.
-fn chosen(values: &[f64], clusters: Option<&[usize]>) -> (Form, String, Vec<Candidate>) {
-    let all = match candidates(values) {
-        Ok(all) => all,
-        Err(error) => {
-            let why = format!("quantiles of the sample: {error}");
-            return (Form::Quantiles(table(values, clusters)), why, Vec::new());
+impl Form {
+    fn base(&self) -> Base {
+        match self {
+            Form::Law { law, .. } => Base::Law(*law),
+            Form::Quantiles(points) => {
+                Base::Points(points.iter().map(|point| (point.p, point.value)).collect())
+            }
         }
-    };
-    let best = all.first().expect("a sample that is fitted has a candidate");
-    let critical = critical(values.len());
-    if best.ks.p_value < KS_CHANCE {
-        let why = format!(
-            "quantiles of the sample: the best family, {}, is off by {:.3}, beyond {critical:.3}, the \
-             1% critical value of {} independent values",
-            best.law.family(),
-            best.ks.statistic,
-            values.len()
-        );
-        return (Form::Quantiles(table(values, clusters)), why, all);
     }
-    let why = match best.law {
-        Law::Constant(_) => "all values are equal".to_owned(),
-        _ => format!(
-            "smallest BIC of {}; off by {:.3}, within {critical:.3}",
-            all.len(),
-            best.ks.statistic
-        ),
-    };
-    let parameters = uncertainty(&best.law, values, clusters, LEVEL);
-    (Form::Law { law: best.law, parameters }, why, all)
 }
 
-/// The distance whose chance is [`KS_CHANCE`]: Kolmogorov's 1.6276 with Stephens' correction (1970).
-fn critical(n: usize) -> f64 {
-    let root = (n as f64).sqrt();
-    1.6276 / (root + 0.12 + 0.11 / root)
+/// Durations of the base level: as measured, or with their days' factors taken off.
+struct Sample<'a> {
+    values: Vec<f64>,
+    clusters: Option<&'a [usize]>,
+}
+
+/// A way to describe a sample.
+#[derive(Clone)]
+struct Shape {
+    form: Form,
+    candidates: Vec<Candidate>,
+    /// Why no family was fitted.
+    unfitted: Option<String>,
+}
+
+impl Sample<'_> {
+    /// The best family, then the quantiles; the quantiles alone where nothing can be fitted.
+    fn shapes(&self) -> Vec<Shape> {
+        let points = || Form::Quantiles(table(&self.values, self.clusters));
+        match candidates(&self.values) {
+            Err(error) => {
+                let unfitted = Some(error.to_string());
+                vec![Shape { form: points(), candidates: Vec::new(), unfitted }]
+            }
+            Ok(candidates) => {
+                let law = candidates.first().expect("a sample that is fitted has a candidate").law;
+                let family = Form::Law { law, parameters: Vec::new() };
+                let shape = |form| Shape { form, candidates: candidates.clone(), unfitted: None };
+                vec![shape(family), shape(points())]
+            }
+        }
+    }
+}
+
+impl Shape {
+    /// The sample that it describes.
+    fn sample(&self, pooled: &[f64], drift: Option<&Drift>, series: &Series) -> Vec<f64> {
+        let Some(drift) = drift.filter(|drift| drift.form.is_some()) else {
+            return pooled.to_vec();
+        };
+        let days = series.values.iter().map(|one| drift.factors[one.day]);
+        pooled.iter().zip(days).map(|(value, factor)| value / factor).collect()
+    }
+}
+
+/// A way to describe all that was measured, and how far that is off.
+struct Tried {
+    shape: Shape,
+    drift: Option<DriftForm>,
+    ks: KsTest,
+}
+
+impl Tried {
+    fn of(shape: &Shape, drift: Option<(&Drift, DriftForm)>, measured: &[f64]) -> Self {
+        let points = drift.map(|(drift, form)| drift.points(form));
+        let prediction = Prediction::of(shape.form.base(), points);
+        let ks = match shape.form {
+            // A constant is met exactly, which a test for continuous laws does not see.
+            Form::Law { law: Law::Constant(_), .. } => KsTest { statistic: 0.0, p_value: 1.0 },
+            _ => ks::one_sample(measured, |x| prediction.cdf(x)),
+        };
+        Tried { shape: shape.clone(), drift: drift.map(|(_, form)| form), ks }
+    }
+
+    /// The first that is near enough, else the nearest, and why it is that one.
+    fn best(tried: &[Tried]) -> (&Tried, String) {
+        let near = tried.iter().find(|one| one.ks.p_value >= KS_CHANCE);
+        let nearest = || tried.iter().min_by(|a, b| a.ks.statistic.total_cmp(&b.ks.statistic));
+        let best = near.or_else(nearest).expect("quantiles can always be told");
+        let off = best.ks.statistic;
+        let mut why = match (&best.shape.form, &best.shape.unfitted) {
+            (Form::Law { law: Law::Constant(_), .. }, _) => "all values are equal".to_owned(),
+            (Form::Law { law, .. }, _) => {
+                let of = best.shape.candidates.len();
+                format!("{}, the smallest BIC of {of}; off by {off:.3}", law.family())
+            }
+            (_, Some(error)) => format!("quantiles of the sample: {error}"),
+            (_, None) => {
+                let first = &tried[0];
+                let family = first.shape.candidates.first().map_or("", |one| one.law.family());
+                format!(
+                    "quantiles of the sample, off by {off:.3}: the best family, {family}, is off by \
+                     {:.3}, beyond the 1% critical value of independent values",
+                    first.ks.statistic
+                )
+            }
+        };
+        if best.drift.is_none() && tried[0].drift.is_some() {
+            why += "; without drift, for days differ by more than a factor";
+        }
+        (best, why)
+    }
 }
 
 /// From the least to the largest value, with the points that the sample is large enough for.

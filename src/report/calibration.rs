@@ -49,7 +49,10 @@ fn stages(profiles: &[ProfileRecord]) -> Table {
             false => stage.parameters.iter().map(of).collect::<Vec<_>>().join(", "),
         };
         let at = |place: usize| stage.measured.get(place).map_or(f64::NAN, |q| q.value);
-        let drift = stage.drift.as_ref().map(|drift| with_spread(drift.sigma, Some(drift.ci95)));
+        let drift = stage.drift.as_ref().map(|drift| {
+            let told = if drift.form.is_none() { ", told only" } else { "" };
+            format!("{}{told}", with_spread(drift.sigma, Some(drift.ci95)))
+        });
         table.row([
             profile.name.as_str().into(),
             stage.stage.name().into(),
@@ -65,8 +68,9 @@ fn stages(profiles: &[ProfileRecord]) -> Table {
         ]);
     }
     table.notes.push(
-        "quantiles stand for a family whose KS distance chance alone would pass in less than 1% of \
-         independent samples; KS here is of the whole profile, drift and all"
+        "KS is of the whole profile, drift and all: beyond the 1% critical value of independent values \
+         the next form is tried: the family with days' own factors, quantiles with drift, then without \
+         (a drift is told only where days differ by more than a factor)"
             .to_owned(),
     );
     let failed: u64 = each(profiles).map(|(_, stage)| stage.without_time).sum();

@@ -116,7 +116,10 @@ impl Note {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a map of name, date, kind, description, values and notes"
+)]
 struct Text {
     name: String,
     date: String,
