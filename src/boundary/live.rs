@@ -60,8 +60,7 @@ impl LiveSessions {
     fn error_of(&self, metric: Metric, stat: Stat, error: f64) -> Option<Estimate> {
         let found = self.model_error.iter().find(|(m, s, _)| (*m, *s) == (metric, stat))?.2;
         let Spread::Interval(ci95) = found.spread else { return Some(found) };
-        let [low, high] =
-            interval::widened(found.value, ci95, error, self.turns.sessions() as usize);
+        let [low, high] = interval::widened(found.value, ci95, error, self.turns.sessions());
         Some(Estimate { spread: Spread::Interval([low.max(0.0), high]), ..found })
     }
 

@@ -71,7 +71,7 @@ fn what_no_family_describes_is_told_by_its_own_quantiles() {
 #[test]
 fn contention_moves_predictions_by_its_table() {
     let value = |i: u32| {
-        let in_flight = if i % 2 == 0 { 1 } else { 8 };
+        let in_flight = if i.is_multiple_of(2) { 1 } else { 8 };
         let factor = if in_flight == 8 { 2.5 } else { 1.0 };
         let log = 0.1 * normal(u64::from(i), 3);
         Timed { took: Span::from_seconds(factor * libm::exp(log)), day: 0, in_flight }

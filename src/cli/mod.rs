@@ -98,7 +98,7 @@ enum Command {
     /// Hold a candidate's record against a baseline's
     Gate(gate::Args),
     /// Fit a platform profile to live runs or samples, and state its error on others
-    Calibrate(calibrate::Args),
+    Calibrate(Box<calibrate::Args>),
     /// Tell what works on this machine and what is missing
     Doctor(doctor::Args),
     /// Remove what a killed live run left behind
