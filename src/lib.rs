@@ -25,7 +25,7 @@
 //! | 2 | [`workload`], [`control`], [`provider`], [`measure`], [`billing`]: plans and the session machine, slots and queue, model endpoints, the record, prices |
 //! | 3 | [`conduct`]: one routing of events, for both executors |
 //! | 4 | [`sim`], [`drive`], [`boundary`]: the two executors, verdicts |
-//! | 5 | [`study`], [`check`]: replications, warm-up, when to stop, calibration, the twin; what makes sense of a scenario |
+//! | 5 | [`study`], [`check`], [`calibrate`]: replications, warm-up, when to stop, the twin; what makes sense of a scenario; platform profiles from samples |
 //! | 6 | [`plan`], [`gate`]: decisions |
 //! | 7 | [`report`]: rendering, no computing |
 //! | 8 | [`cli`]: one file a command |
@@ -35,6 +35,7 @@
 
 pub mod billing;
 pub mod boundary;
+pub mod calibrate;
 pub mod check;
 pub mod cli;
 pub mod conduct;

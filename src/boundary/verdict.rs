@@ -6,6 +6,7 @@ use super::change::find_change;
 use super::expr::{Expr, ExprError};
 use super::live::LiveSessions;
 use super::lookup;
+use super::quantity::Quantity;
 use crate::measure::record::{BoundaryRecord, Run, Verdict};
 use crate::measure::{Estimate, Spread};
 use crate::scenario::types::{Boundary, BoundarySpec, Expect};
@@ -64,6 +65,19 @@ impl Boundaries {
     /// The expressions by name.
     pub fn exprs(&self) -> impl Iterator<Item = (&str, &Expr)> {
         self.0.iter().map(|(name, (expr, _))| (name.as_str(), expr))
+    }
+
+    /// Puts what a live run says of its model's error into the record of its scenario, which cannot say
+    /// it by itself; all verdicts of that record together.
+    pub fn with_model_error(&self, run: &mut Run, live: &Run) -> Outcome {
+        for (name, (expr, _)) in &self.0 {
+            if let Quantity::ModelError(..) = expr.quantity
+                && let Some(judged) = live.boundaries.get(name)
+            {
+                run.boundaries.insert(name.clone(), judged.clone());
+            }
+        }
+        outcome(run, &run.boundaries)
     }
 
     /// Judges a record by itself, at the usual level. One that is not valid or not complete decides

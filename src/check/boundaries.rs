@@ -2,7 +2,8 @@
 
 use super::contradictions::Read;
 use super::{Findings, path};
-use crate::boundary::{Expr, ExprError, Quantity};
+use crate::boundary::{Expr, ExprError, Quantity, Stat};
+use crate::measure::Metric;
 use crate::scenario::source::Path;
 use crate::scenario::types::{BoundarySpec, During, Model, PEAK_HOUR, RateCard};
 
@@ -140,6 +141,14 @@ fn undecidable(findings: &mut Findings<'_>, place: &Path, expr: &Expr) {
             "the model's error takes a live run, and there is no `live`",
             "add `live: {sessions: 100}`, or remove the boundary",
         ),
+        Quantity::ModelError(metric, stat)
+            if metric != Metric::PlatformTime || !matches!(stat, Stat::P50 | Stat::P95) =>
+        {
+            (
+                "the model's error is stated of platform_time alone, at p50 and p95",
+                "write `model_error.platform_time.p50` or `model_error.platform_time.p95`",
+            )
+        }
         Quantity::Cost(_) if !is_priced(scenario) => (
             "the scenario gives no prices, so it has no cost",
             "add `platform.rates`, or `rates` to a model",

@@ -65,8 +65,9 @@ pub struct Args {
 }
 
 fn runtime(name: &str) -> Result<RuntimeName, String> {
-    serde_json::from_value(name.into())
-        .map_err(|_| "known are process, runc, crun, runsc, oci, microvm, docker, shared".to_owned())
+    serde_json::from_value(name.into()).map_err(|_| {
+        "known are process, runc, crun, runsc, oci, microvm, docker, shared".to_owned()
+    })
 }
 
 fn name(runtime: RuntimeName) -> String {

@@ -36,6 +36,7 @@ pub fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     let live = live::drive(&ready, &interrupt, console)?;
     let totals = std::slice::from_ref(&live.outcome.totals);
     Results::record(&results.directory, &live.run, totals, &[])?;
+    Results::samples(&results.directory, &live.outcome.samples)?;
     results.finish(totals, "none: a live run is measured from its start")?;
     simulate::print(&live.run, console)?;
     console.note(&format!(

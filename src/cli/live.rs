@@ -9,12 +9,12 @@ use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::load::Ready;
 use super::progress::Progress;
-use crate::boundary::{Boundaries, LiveSessions};
+use crate::boundary::{Boundaries, LiveSessions, Outcome};
 use crate::conduct::Setup;
 use crate::drive::{self, Backend, DriveError, LiveFinish, LiveOutcome};
 use crate::measure::record::Run;
 use crate::scenario::types::{Live, Scenario};
-use crate::study;
+use crate::study::{self, ModelError};
 
 /// A live run and its record.
 #[derive(Debug)]
@@ -29,9 +29,27 @@ pub struct Lived {
     pub again: Option<LiveOutcome>,
     /// Its record.
     pub run: Run,
+    /// Its sessions, which its boundaries are judged over.
+    sessions: LiveSessions,
 }
 
 impl Lived {
+    /// Judges its boundaries again, now that its twin's error is known, and puts what they say of that
+    /// error into the record at full scale; all verdicts of that record together.
+    ///
+    /// # Errors
+    /// If a boundary is no expression.
+    pub fn with_model_error(
+        &mut self,
+        error: &ModelError,
+        full: &mut Run,
+    ) -> Result<Outcome, Failure> {
+        let sessions = self.sessions.clone().with_model_error(error.sizes());
+        let boundaries = boundaries(&self.piece)?;
+        study::judge_live(&mut self.run, &boundaries, &self.piece, &sessions);
+        Ok(boundaries.with_model_error(full, &self.run))
+    }
+
     /// Whether it is whole and tells of the backend; not what its boundaries say, for one run has no
     /// intervals.
     pub fn exit(&self) -> Exit {
@@ -83,7 +101,7 @@ pub fn drive(ready: &Ready, interrupt: &Interrupt, console: &Console) -> Result<
     let sessions = LiveSessions::of(&outcome.totals, &outcome.turns);
     study::judge_live(&mut run, &boundaries(&piece)?, &piece, &sessions);
     ready.trace(&mut run.cost);
-    Ok(Lived { piece, setup, outcome, again, run })
+    Ok(Lived { piece, setup, outcome, again, run, sessions })
 }
 
 /// Drives the piece once; `what` is told while it goes on.

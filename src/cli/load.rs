@@ -11,8 +11,9 @@ use crate::billing::Cost;
 use crate::check::check;
 use crate::measure::record::Run;
 use crate::scenario::source;
-use crate::scenario::types::Scenario;
-use crate::scenario::{Loaded, Loader, Located, Origin, Outcome, Presets};
+use crate::scenario::types::{Isolation, Live, Scenario};
+use crate::scenario::{Loaded, Loader, Located, Origin, Outcome, Preset, PresetKind, Presets};
+use crate::study::TwinProfile;
 use crate::workload::plan::SessionPlan;
 use crate::workload::trace::{self, Names};
 
@@ -104,7 +105,7 @@ pub fn with_trace(loaded: Loaded<Scenario>, file: &Path) -> Result<Ready, Failur
     let Some(trace) = &scenario.workload.trace else {
         return Ok(Ready { loaded, recorded: None, notes: Vec::new() });
     };
-    let path = trace_path(&loaded.located, file, &trace.file);
+    let path = named_path(&loaded.located, file, "workload.trace.file", &trace.file);
     let names = Names { classes: &scenario.workload.classes, models: &scenario.models };
     let (sessions, report) = trace::read(&path, trace, &names).map_err(|error| {
         Failure::of(Exit::Usage, &error).help("`--set workload.trace.file=PATH` names another file")
@@ -113,9 +114,37 @@ pub fn with_trace(loaded: Loaded<Scenario>, file: &Path) -> Result<Ready, Failur
     Ok(Ready { recorded: Some(Arc::new(sessions)), notes, loaded })
 }
 
+/// The profile that predicts a live run, if the scenario names one.
+///
+/// # Errors
+/// If it cannot be read or is no platform profile with an isolation tier.
+pub fn profile(
+    loaded: &Loaded<Scenario>,
+    live: &Live,
+    file: &Path,
+) -> Result<Option<TwinProfile>, Failure> {
+    let Some(named) = &live.profile else { return Ok(None) };
+    let path = named_path(&loaded.located, file, "live.profile", named);
+    let name = path.display().to_string();
+    let help = "`live.profile` names a platform profile as `plimsoll calibrate` writes it, relative \
+                to the scenario";
+    let wrong = |what: String| Failure::new(Exit::Usage, format!("{name}: {what}")).help(help);
+    let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+    let preset = Preset::read_own(&name, &text).map_err(|error| wrong(error.message))?;
+    if preset.kind != PresetKind::Platform {
+        return Err(wrong(format!("it is a {} preset", preset.kind.name())));
+    }
+    let values: serde_yaml::Value =
+        serde_yaml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let isolation = values["values"]["isolation"].clone();
+    let isolation: Isolation = serde_yaml::with::singleton_map_recursive::deserialize(isolation)
+        .map_err(|error| wrong(format!("its isolation tier cannot be read: {error}")))?;
+    Ok(Some(TwinProfile { tier: isolation.tier().clone(), name }))
+}
+
 /// A path in a file is relative to that file, one on the command line to where the command runs.
-fn trace_path(located: &Located, file: &Path, named: &str) -> PathBuf {
-    let beside = match located.origin("workload.trace.file", Presets::embedded()) {
+fn named_path(located: &Located, file: &Path, key: &str, named: &str) -> PathBuf {
+    let beside = match located.origin(key, Presets::embedded()) {
         Origin::Set => return PathBuf::from(named),
         Origin::File { path, .. } => PathBuf::from(path),
         Origin::Default | Origin::Preset { .. } => file.to_owned(),

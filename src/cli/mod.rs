@@ -10,6 +10,7 @@
 //! | 70 | a bug |
 //! | 130 | interrupted |
 
+mod calibrate;
 mod check;
 mod clean;
 mod compare;
@@ -32,6 +33,7 @@ mod probe;
 mod progress;
 mod results;
 mod run;
+mod saved_run;
 mod show;
 mod simulate;
 
@@ -99,6 +101,8 @@ enum Command {
     Gate(gate::Args),
     /// Find out from inside what a runtime's sandboxes isolate, keep and limit
     Probe(probe::Args),
+    /// Fit a platform profile to live runs or samples, and state its error on others
+    Calibrate(Box<calibrate::Args>),
     /// Tell what works on this machine and what is missing
     Doctor(doctor::Args),
     /// Remove what a killed live run left behind
@@ -142,6 +146,7 @@ fn dispatch(args: Vec<OsString>) -> Exit {
         Command::Cost(args) => cost::run(args, &console),
         Command::Gate(args) => gate::run(args, &console),
         Command::Probe(args) => probe::run(args, &console),
+        Command::Calibrate(args) => calibrate::run(args, &console),
         Command::Doctor(args) => doctor::run(args, &console),
         Command::Clean(args) => clean::run(args, &console),
     };

@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::options::{RunOptions, ScenarioOptions};
+use crate::drive::samples::Samples;
 use crate::measure::Totals;
 use crate::measure::record::Run;
-use crate::report::{Host, Manifest, Record, Table, write_results};
+use crate::report::{Host, Manifest, Record, Table, write_results, write_text};
 use crate::scenario::types::Scenario;
 use crate::study;
 
@@ -79,6 +80,17 @@ impl Results {
         extra: &[Table],
     ) -> Result<(), Failure> {
         write_results(directory, Record { run, totals }, extra).map_err(unwritable)
+    }
+
+    /// Writes the single operations of a live run, which `calibrate` reads.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn samples(directory: &Path, samples: &Samples) -> Result<(), Failure> {
+        let mut text = Vec::new();
+        samples.write(&mut text).map_err(|error| Failure::of(Exit::Bug, &error))?;
+        let text = String::from_utf8(text).expect("a table of numbers is text");
+        write_text(directory, Samples::FILE, &text).map_err(unwritable)
     }
 
     /// Writes the manifest: what is not the same on every machine.

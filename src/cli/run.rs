@@ -20,7 +20,7 @@ use crate::measure::record::{ComparisonRecord, Run};
 use crate::report::{
     Part, Table, headline, html, model_error_table, sections, tidy_csv, write_text,
 };
-use crate::study::{self, ModelError, Simulated};
+use crate::study::{self, ModelError, Simulated, TwinProfile};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,7 +62,8 @@ struct Answer<'a> {
 pub fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     let ready = load::ready(&args.scenario, console)?;
     ready.notes.iter().for_each(|note| console.note(&format!("note: trace: {note}")));
-    live::options(&ready.loaded.value)?;
+    let profile =
+        load::profile(&ready.loaded, live::options(&ready.loaded.value)?, &args.scenario.scenario)?;
     let results = Results::prepare(&ready.loaded.value, &args.scenario, &args.options)?;
     let interrupt = Interrupt::listen();
     let threads = args.options.thread_count();
@@ -75,9 +76,14 @@ pub fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
         finish(&results, &simulated, None, console)?;
         return Ok(Exit::Interrupted);
     }
-    let second = second(&ready, threads, &interrupt, console)?;
+    let mut second = second(&ready, profile.as_ref(), threads, &interrupt, console)?;
+    if let Some(error) = &second.error {
+        simulated.outcome = second.lived.with_model_error(error, &mut simulated.run)?;
+        Results::record(&results.below("simulated")?, &simulated.run, &simulated.totals, &[])?;
+    }
     let live_totals = std::slice::from_ref(&second.lived.outcome.totals);
     Results::record(&results.below("live")?, &second.lived.run, live_totals, &[])?;
+    Results::samples(&results.below("live")?, &second.lived.outcome.samples)?;
     Results::record(&results.below("twin")?, &second.twin, &second.twin_totals, &[])?;
     finish(&results, &simulated, Some(&second), console)?;
     Ok(match second.lived.exit() {
@@ -126,6 +132,7 @@ fn compared(
 /// Drives the live piece and simulates it.
 fn second(
     ready: &Ready,
+    profile: Option<&TwinProfile>,
     threads: usize,
     interrupt: &Interrupt,
     console: &Console,
@@ -135,8 +142,9 @@ fn second(
         let _progress = Progress::simulation("simulating the live run", &interrupt.watch, console);
         // The signal that cut the live run short is not meant for its twin.
         let watch = Arc::default();
-        simulate::pool(threads)?
-            .install(|| study::twin(&lived.setup, &lived.outcome, lived.again.as_ref(), &watch))
+        simulate::pool(threads)?.install(|| {
+            study::twin(&lived.setup, &lived.outcome, lived.again.as_ref(), profile, &watch)
+        })
     };
     let twin = twin.map_err(|error| {
         Failure::of(Exit::Inconclusive, &error)

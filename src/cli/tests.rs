@@ -17,9 +17,19 @@ fn the_command_tree_is_well_formed() {
 fn short_help_fits_a_screen_and_long_help_has_examples() {
     let mut tree = command();
     tree.build();
-    for name in
-        ["run", "simulate", "drive", "check", "init", "show", "plan", "gate", "doctor", "clean"]
-    {
+    for name in [
+        "run",
+        "simulate",
+        "drive",
+        "check",
+        "init",
+        "show",
+        "plan",
+        "gate",
+        "doctor",
+        "clean",
+        "calibrate",
+    ] {
         let command = tree.find_subcommand_mut(name).unwrap();
         let short = command.render_help().to_string();
         assert!(short.lines().count() <= 40, "{name}: {} lines", short.lines().count());

@@ -53,7 +53,7 @@ impl<Q: Quantity + Display> Dist<Q> {
         Self::build(Body::Values(values, None), Bounds::NONE)
     }
 
-    fn family(
+    pub(super) fn family(
         name: &'static str,
         arguments: &[(&'static str, Argument<Q>)],
     ) -> Result<Self, DistError> {

@@ -35,6 +35,7 @@
 mod build;
 mod error;
 mod family;
+mod fitted;
 mod moments;
 mod read;
 mod sampler;
@@ -48,6 +49,7 @@ use crate::units::Quantity;
 
 use build::Bounds;
 pub use error::DistError;
+pub use fitted::rounded;
 pub use sampler::Sampler;
 
 /// A distribution of a quantity: as written, and compiled for sampling.

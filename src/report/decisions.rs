@@ -117,11 +117,23 @@ pub fn model_error_table(error: &ModelError) -> Table {
             three(quantile.noise * 100.0).into(),
         ]);
     }
-    table.notes.push(format!(
-        "supply calibrated on the first {} sessions predicts the {} after them ({} turns); error = (twin − live) / live",
-        error.calibrated_on, error.predicted, error.turns
-    ));
+    let from = match &error.profile {
+        Some(profile) => {
+            format!(
+                "the profile {profile}, calibrated on other runs, predicts all {} sessions",
+                error.predicted
+            )
+        }
+        None => format!(
+            "supply calibrated on the first {} sessions predicts the {} after them",
+            error.calibrated_on, error.predicted
+        ),
+    };
+    table.notes.push(format!("{from} ({} turns); error = (twin − live) / live", error.turns));
     table.notes.push(format!("noise: {}", error.noise_from));
+    if error.observations.is_empty() {
+        return table;
+    }
     let rests: Vec<String> =
         error.observations.iter().map(|(key, n)| format!("{key} {n}")).collect();
     table.notes.push(format!("observations behind the calibration: {}", rests.join(", ")));

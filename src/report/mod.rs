@@ -8,6 +8,7 @@
 //! | [`write_results`] | the files of `results/` |
 
 mod arms;
+mod calibration;
 mod chart;
 mod comparison;
 mod costs;
@@ -25,6 +26,7 @@ mod tiers;
 #[cfg(test)]
 mod tests;
 
+pub use calibration::calibration_tables;
 pub use costs::cost_tables;
 pub use decisions::{gate_table, model_error_table, plan_table};
 pub use files::{FilesError, Host, Manifest, Record, text as write_text, write_results};

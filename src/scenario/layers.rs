@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Component, Path as FilePath, PathBuf};
 
 use super::diagnostic::Diagnostic;
-use super::preset::Presets;
+use super::preset::{Preset, Presets};
 use super::source::{
     Entry, Kind, Merge, Node, Path, Place, Segment, SourceKind, Sources, overlay, parse, parse_from,
 };
@@ -24,6 +24,8 @@ pub(super) struct Assembled {
     /// Paths below which a layer is missing because of a problem.
     pub incomplete: Vec<Path>,
     pub uses: Vec<Use>,
+    /// Presets in files of one's own.
+    pub files: Vec<Preset>,
 }
 
 /// Reads a file's bytes.
@@ -50,6 +52,7 @@ impl<'a> Assembler<'a> {
             problems: Vec::new(),
             incomplete: Vec::new(),
             uses: Vec::new(),
+            files: Vec::new(),
         };
         Assembler { read, presets, sites, shape, out }
     }
@@ -293,7 +296,7 @@ fn part_places(path: &Path, text: &str, whole: Place) -> Vec<Place> {
 }
 
 /// The path without `.` and `a/..`, without asking the file system.
-fn lexical(path: &FilePath) -> PathBuf {
+pub(super) fn lexical(path: &FilePath) -> PathBuf {
     let mut clean = PathBuf::new();
     for component in path.components() {
         match component {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::diagnostic::Diagnostic;
-use super::preset::{Mark, Presets};
+use super::preset::{Mark, Preset, Presets};
 use super::source::{LineColumn, Node, Path, Place, SourceKind, Sources};
 use super::uses::Use;
 
@@ -106,6 +106,8 @@ pub struct Located {
     pub sources: Sources,
     /// The presets in use.
     pub uses: Vec<Use>,
+    /// Those of them that are files of one's own.
+    pub(super) files: Vec<Preset>,
     pub(super) repaired: BTreeSet<Path>,
 }
 
@@ -217,15 +219,15 @@ impl Located {
                 Origin::File { path: source.name.clone(), line, column }
             }
             SourceKind::Preset(id) => {
-                let preset = presets.by_id(id);
-                let note =
-                    preset.and_then(|p| p.note(&p.path_of(node.place.source, node.place.start)?));
-                Origin::Preset {
-                    preset: id.clone(),
-                    mark: note.map(|n| n.mark),
-                    source: note.map(|n| n.source.clone()),
-                    date: note.map(|n| n.date.clone()),
-                }
+                let own = self.files.iter().find(|preset| preset.id() == *id);
+                let preset = own.or_else(|| presets.by_id(id));
+                let told =
+                    preset.and_then(|p| p.told(&p.path_of(node.place.source, node.place.start)?));
+                let (mark, source, date) = match told {
+                    Some((mark, source, date)) => (Some(mark), Some(source), Some(date)),
+                    None => (None, None, None),
+                };
+                Origin::Preset { preset: id.clone(), mark, source, date }
             }
         }
     }

@@ -136,7 +136,7 @@ impl<'a> Loader<'a> {
         assembled: layers::Assembled,
         check: &Check<'_, T>,
     ) -> Outcome<T> {
-        let layers::Assembled { tree, sources, problems, incomplete, uses } = assembled;
+        let layers::Assembled { tree, sources, problems, incomplete, uses, files } = assembled;
         let mut diagnostics = Diagnostics::default();
         diagnostics.extend(problems);
         let mut loaded = None;
@@ -147,8 +147,8 @@ impl<'a> Loader<'a> {
             // Nothing can be said of what a missing layer would have given.
             reading.repaired.extend(incomplete);
             diagnostics.extend(reading.problems);
-            let located =
-                Located { tree, sources: sources.clone(), uses, repaired: reading.repaired };
+            let repaired = reading.repaired;
+            let located = Located { tree, sources: sources.clone(), uses, files, repaired };
             if let Some(value) = reading.value {
                 let mut found = Vec::new();
                 check(&value, &located, &mut found);

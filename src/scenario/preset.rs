@@ -58,6 +58,9 @@ pub enum Mark {
     /// Assumed, for want of a source; the note says why.
     #[serde(rename = "assumed")]
     Assumed,
+    /// Measured by `plimsoll calibrate`; the note says where, on how many, and how sure.
+    #[serde(rename = "measured")]
+    Measured,
 }
 
 impl std::fmt::Display for Mark {
@@ -68,12 +71,13 @@ impl std::fmt::Display for Mark {
             Mark::C => "computed",
             Mark::U => "unverified",
             Mark::Assumed => "assumed",
+            Mark::Measured => "measured",
         })
     }
 }
 
 /// Where a preset's number comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Note {
     /// How sure it is.
@@ -82,10 +86,40 @@ pub struct Note {
     pub source: String,
     /// The source's date.
     pub date: String,
+    /// The machine that it was measured on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// How many observations it rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<u64>,
+    /// 95% intervals by path below the note's value, `.` for the value itself; times in seconds,
+    /// sizes in bytes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ci95: BTreeMap<String, [f64; 2]>,
+}
+
+impl Note {
+    /// The source with all that is known of a value, the rest of whose path is `below`.
+    fn told(&self, below: &str) -> String {
+        let mut text = self.source.clone();
+        if let Some(host) = &self.host {
+            text += &format!("; on {host}");
+        }
+        if let Some(n) = self.n {
+            text += &format!("; n = {n}");
+        }
+        if let Some([low, high]) = self.ci95.get(if below.is_empty() { "." } else { below }) {
+            text += &format!("; 95% interval {low} to {high}");
+        }
+        text
+    }
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a map of name, date, kind, description, values and notes"
+)]
 struct Text {
     name: String,
     date: String,
@@ -109,6 +143,8 @@ pub struct Preset {
     pub description: String,
     /// The whole file.
     pub text: String,
+    /// The path of a file of one's own; none for an embedded preset.
+    file: Option<String>,
     notes: Vec<(Path, Note)>,
 }
 
@@ -123,9 +159,18 @@ pub struct PresetError {
 }
 
 impl Preset {
-    /// `name@date`.
+    /// `name@date`; of a file of one's own its path.
     pub fn id(&self) -> String {
-        format!("{}@{}", self.name, self.date)
+        self.file.clone().unwrap_or_else(|| format!("{}@{}", self.name, self.date))
+    }
+
+    /// Reads a file of one's own, known by its path.
+    ///
+    /// # Errors
+    /// As for [`Preset::read`].
+    pub fn read_own(path: &str, text: &str) -> Result<Self, PresetError> {
+        let preset = Preset::read(path, text)?;
+        Ok(Preset { file: Some(path.to_owned()), ..preset })
     }
 
     /// Reads a preset file.
@@ -148,12 +193,20 @@ impl Preset {
         // The longest path first: the nearest note speaks for a value.
         notes.sort_by_key(|(path, _)| std::cmp::Reverse(path.0.len()));
         let Text { name, date, kind, description, .. } = head;
-        Ok(Preset { name, date, kind, description, text: text.to_owned(), notes })
+        Ok(Preset { name, date, kind, description, text: text.to_owned(), file: None, notes })
     }
 
     /// The note that speaks for a value of this preset: its own or that of the nearest value above.
     pub fn note(&self, path: &Path) -> Option<&Note> {
         self.notes.iter().find(|(above, _)| above.contains(path)).map(|(_, note)| note)
+    }
+
+    /// What the note that speaks for a value says of it: its mark, its source with host, sample size
+    /// and interval where they are known, and its date.
+    pub fn told(&self, path: &Path) -> Option<(Mark, String, String)> {
+        let (above, note) = self.notes.iter().find(|(above, _)| above.contains(path))?;
+        let below = Path(path.0[above.0.len()..].to_vec()).to_string();
+        Some((note.mark, note.told(&below), note.date.clone()))
     }
 
     /// The values as a tree, its text added to `sources`.

@@ -1,9 +1,12 @@
 //! `use: preset`: where it may stand, and laying the preset under what stands beside it.
 
+use std::io;
+use std::path::Path as FilePath;
+
 use super::diagnostic::Diagnostic;
-use super::layers::Assembler;
-use super::preset::PresetKind;
-use super::source::{Entry, Kind, Node, Path, Place, Segment, overlay};
+use super::layers::{Assembler, lexical};
+use super::preset::{Preset, PresetKind};
+use super::source::{Entry, Kind, Node, Path, Place, Segment, SourceKind, overlay};
 
 /// How many presets may build on one another.
 const MOST_USES: usize = 8;
@@ -132,11 +135,11 @@ impl Assembler<'_> {
         let Some(used) = node.remove_key("use") else { return node };
         let problem = match used.value.text() {
             None => Diagnostic::error("wrong-type", "`use` must be the name of one preset"),
-            Some(name) => match self.presets.find(kind, name) {
-                Some(_) if depth == MOST_USES => {
-                    Diagnostic::error("preset-cycle", "presets use each other in a circle")
-                }
-                Some(preset) => {
+            Some(_) if depth == MOST_USES => {
+                Diagnostic::error("preset-cycle", "presets use each other in a circle")
+            }
+            Some(name) => match self.preset(kind, name, used.value.place) {
+                Ok(preset) => {
                     self.out.uses.push(Use {
                         path: path.clone(),
                         preset: preset.id(),
@@ -148,7 +151,7 @@ impl Assembler<'_> {
                     let merged = overlay(values, node, path, self.shape, &mut self.out.problems);
                     return Node { place: used.key_place, ..merged };
                 }
-                None => self.presets.unknown(kind, name),
+                Err(problem) => *problem,
             },
         };
         let place = if used.value.text().is_some() { used.value.place } else { used.key_place };
@@ -156,4 +159,68 @@ impl Assembler<'_> {
         self.out.incomplete.push(path.clone());
         node
     }
+
+    /// The preset of a name, or of a path: what has a `/` or ends like a YAML file is a path,
+    /// relative to the file that says it.
+    fn preset(
+        &mut self,
+        kind: PresetKind,
+        name: &str,
+        place: Place,
+    ) -> Result<Preset, Box<Diagnostic>> {
+        if !is_path(name) {
+            let found = self.presets.find(kind, name).cloned();
+            return found.ok_or_else(|| Box::new(self.presets.unknown(kind, name)));
+        }
+        let from = match &self.out.sources.get(place.source).kind {
+            SourceKind::File => Some(self.out.sources.get(place.source).name.clone()),
+            SourceKind::Preset(id) if is_path(id) => Some(id.clone()),
+            SourceKind::Preset(_) | SourceKind::Set => None,
+        };
+        let from = from.unwrap_or_default();
+        let file = lexical(&FilePath::new(&from).parent().unwrap_or(FilePath::new("")).join(name));
+        let id = file.display().to_string();
+        // An id without a `/` could be taken for a name.
+        let id = if is_path(&id) { id } else { format!("./{id}") };
+        let preset = match self.out.files.iter().find(|preset| preset.id() == id) {
+            Some(preset) => preset.clone(),
+            None => {
+                let text = (self.read)(&file).map_err(|error| unreadable(&id, &error))?;
+                let text = String::from_utf8(text).map_err(|_| broken(&id, "it is not UTF-8"))?;
+                let read = Preset::read_own(&id, &text);
+                let preset = read.map_err(|error| broken(&id, &error.message))?;
+                self.out.files.push(preset.clone());
+                preset
+            }
+        };
+        if preset.kind != kind {
+            let (wanted, found) = (kind.name(), preset.kind.name());
+            let message = format!("{id} is a {found} preset, and a {wanted} preset belongs here");
+            return Err(Box::new(Diagnostic::error("wrong-preset-kind", message).help(format!(
+                "name a file with `kind: {wanted}`, or write this one where `{found}` values stand"
+            ))));
+        }
+        Ok(preset)
+    }
+}
+
+/// Whether what `use` names is a file's path.
+fn is_path(name: &str) -> bool {
+    name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml")
+}
+
+fn unreadable(id: &str, error: &io::Error) -> Box<Diagnostic> {
+    let what = match error.kind() {
+        io::ErrorKind::NotFound => format!("there is no file {id}"),
+        _ => format!("cannot read {id}: {error}"),
+    };
+    let help = "a path in `use` is relative to the file that says it; `plimsoll calibrate` writes \
+                profiles";
+    Box::new(Diagnostic::error("file-not-found", what).help(help))
+}
+
+fn broken(id: &str, why: &str) -> Box<Diagnostic> {
+    let help = "a preset file has `name`, `date`, `kind`, `description`, `values` and `notes`, as \
+                `plimsoll show preset e2b` has them";
+    Box::new(Diagnostic::error("bad-preset", format!("{id} is no preset: {why}")).help(help))
 }

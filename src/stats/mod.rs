@@ -10,7 +10,9 @@
 //! | intervals stated after a stop at one of them | [`stopped`] |
 //! | warm-up truncation | [`mser5`] |
 //! | goodness of fit | [`ks`] |
+//! | families fitted to a sample, by maximum likelihood | [`fit`] |
 
+pub mod fit;
 mod histogram;
 mod hlog;
 pub mod interval;

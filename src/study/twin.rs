@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::calibrate::{Calibration, calibrate};
 use super::replicate::{Design, replicate};
+use crate::boundary::Stat;
 use crate::conduct::Setup;
 use crate::dist::DistError;
 use crate::drive::LiveOutcome;
-use crate::measure::TurnSample;
+use crate::measure::{Estimate, Metric, Spread, TurnSample};
 use crate::random::{Draws, Purpose};
+use crate::scenario::types::Tier;
 use crate::sim::{Horizon, Outcome, Watch};
 use crate::units::Span;
 
@@ -29,7 +31,10 @@ const QUANTILES: [(&str, f64); 2] = [("p50", 0.50), ("p95", 0.95)];
 /// How far the model is from a live run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelError {
-    /// Sessions that supply was calibrated on.
+    /// The profile that supply was taken from, calibrated on other runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Sessions of the run itself that supply was calibrated on; none with a profile.
     pub calibrated_on: u64,
     /// Sessions that were predicted.
     pub predicted: u64,
@@ -60,6 +65,22 @@ pub struct QuantileError {
     pub noise: f64,
 }
 
+impl ModelError {
+    /// Sizes of the errors, as boundaries speak of them, with 95% intervals from the live run's.
+    pub fn sizes(&self) -> Vec<(Metric, Stat, Estimate)> {
+        let one = |quantile: &QuantileError| {
+            let stat = if quantile.stat == "p50" { Stat::P50 } else { Stat::P95 };
+            let [low, high] = quantile.live_ci95.map(|live| quantile.twin / live - 1.0);
+            let (most, least) = (low.abs().max(high.abs()), low.abs().min(high.abs()));
+            let straddles = low.min(high) <= 0.0 && low.max(high) >= 0.0;
+            let ends = [if straddles { 0.0 } else { least }, most];
+            let spread = if most.is_finite() { Spread::Interval(ends) } else { Spread::TooFew };
+            (Metric::PlatformTime, stat, Estimate { value: quantile.error.abs(), spread })
+        };
+        self.platform_time.iter().map(one).collect()
+    }
+}
+
 /// A live run's twin.
 #[derive(Clone, Debug)]
 pub struct Twin {
@@ -73,8 +94,18 @@ pub struct Twin {
     pub error: Option<ModelError>,
 }
 
+/// A calibrated platform from elsewhere.
+#[derive(Clone, Debug)]
+pub struct TwinProfile {
+    /// Its file.
+    pub name: String,
+    /// Its isolation tier.
+    pub tier: Tier,
+}
+
 /// Calibrates on the first half of a live run's sessions, simulates them all, and holds the second
-/// half against what was predicted. `again` is the same live run once more, for the machine's noise.
+/// half against what was predicted; with a `profile` from other runs all are held against it. `again`
+/// is the same live run once more, for the machine's noise.
 ///
 /// # Errors
 ///
@@ -83,10 +114,14 @@ pub fn twin(
     setup: &Arc<Setup>,
     live: &LiveOutcome,
     again: Option<&LiveOutcome>,
+    profile: Option<&TwinProfile>,
     watch: &Watch,
 ) -> Result<Twin, DistError> {
-    let half = live.planned / 2;
-    let calibration = calibrate(&live.samples, |session| session < half, &setup.tier)?;
+    let half = if profile.is_some() { 0 } else { live.planned / 2 };
+    let calibration = match profile {
+        Some(profile) => Calibration { tier: profile.tier.clone(), observations: Vec::new() },
+        None => calibrate(&live.samples, |session| session < half, &setup.tier)?,
+    };
     let mut calibrated = Setup::clone(setup);
     calibrated.tier = calibration.tier.clone();
     calibrated.fixed_demand = Some(0);
@@ -94,7 +129,10 @@ pub fn twin(
     let horizon = Horizon { keep_turns: true, ..Horizon::default() };
     let design = Design { setup: Arc::clone(&setup), horizon, steady: false, resample: false };
     let outcomes = replicate(&design, 0, REPLICATIONS, watch);
-    let error = model_error(&calibration, &outcomes, live, again, setup.seed, half);
+    let mut error = model_error(&calibration, &outcomes, live, again, setup.seed, half);
+    if let Some(error) = &mut error {
+        error.profile = profile.map(|profile| profile.name.clone());
+    }
     Ok(Twin { outcomes, setup, calibration, error })
 }
 
@@ -133,6 +171,7 @@ fn model_error(
         })
     });
     Some(ModelError {
+        profile: None,
         calibrated_on: half,
         predicted: live.planned - half,
         observations: calibration

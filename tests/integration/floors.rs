@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["workload", "control", "provider", "measure", "billing"],
     &["conduct"],
     &["sim", "drive", "boundary"],
-    &["study", "check"],
+    &["study", "check", "calibrate"],
     &["plan", "gate"],
     &["report"],
     &["cli"],

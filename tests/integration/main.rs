@@ -3,6 +3,7 @@
 mod archive;
 mod arms;
 mod broken;
+mod calibrate;
 mod cli;
 mod closed_forms;
 mod compare;

@@ -38,6 +38,8 @@ impl Executor for Live {
         };
         let (spec, runtime, clock, zero) =
             (self.spec(&job), self.runtime.clone(), self.clock, self.zero);
+        self.starting += 1;
+        let in_flight = self.starting;
         let snapshot = self.place(job.id).snapshot.as_ref().map(|(snapshot, _)| *snapshot);
         self.spawn(job.id, async move {
             let sandbox = spec.sandbox;
@@ -53,6 +55,7 @@ impl Executor for Live {
                 Ended::Started {
                     job,
                     begun: now,
+                    in_flight,
                     result: result.map(|created| (sandbox, created)),
                     place: alive,
                 },

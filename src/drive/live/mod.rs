@@ -52,6 +52,7 @@ enum Ended {
     Started {
         job: StartJob,
         begun: Time,
+        in_flight: u32,
         result: Result<(SandboxId, Created), RuntimeError>,
         place: AlivePlace,
     },
@@ -102,6 +103,8 @@ pub(in crate::drive) struct Live {
     fresh: FxHashSet<SandboxId>,
     done: mpsc::UnboundedSender<Done>,
     under_way: u64,
+    /// Boots and restores among them.
+    starting: u32,
     /// Draws the session tokens apart from run to run.
     run: Arc<str>,
     pub lateness: Lateness,
@@ -136,6 +139,7 @@ impl Live {
             fresh: FxHashSet::default(),
             done,
             under_way: 0,
+            starting: 0,
             run: run.into(),
             lateness: Lateness::default(),
             samples: Samples::default(),
@@ -198,8 +202,9 @@ impl Live {
         self.under_way -= 1;
         let current = self.place(done.id).epoch == done.epoch;
         match done.what {
-            Ended::Started { job, begun, result, place } => {
-                self.started(done.at, current, job, begun, result, place)
+            Ended::Started { job, begun, in_flight, result, place } => {
+                self.starting -= 1;
+                self.started(done.at, current, (job, begun, in_flight), result, place)
             }
             Ended::Saved { begun, result, place } => {
                 drop(place);
@@ -226,8 +231,7 @@ impl Live {
         &mut self,
         at: Time,
         current: bool,
-        job: StartJob,
-        begun: Time,
+        (job, begun, in_flight): (StartJob, Time, u32),
         result: Result<(SandboxId, Created), RuntimeError>,
         alive: AlivePlace,
     ) -> Option<Event> {
@@ -240,6 +244,7 @@ impl Live {
                 let index = self.place(job.id).index;
                 let sample = OperationSample {
                     session: index,
+                    in_flight,
                     took: at.since(begun),
                     bytes: job.snapshot,
                     stages: created.stages.start(),
@@ -286,6 +291,7 @@ impl Live {
         let index = self.place(id).index;
         self.samples.snapshots.push(OperationSample {
             session: index,
+            in_flight: 1,
             took: at.since(begun),
             bytes: info.bytes,
             stages: StartStages::default(),

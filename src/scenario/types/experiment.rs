@@ -146,6 +146,10 @@ pub struct Live {
     /// The load of the piece that is driven, at a constant rate; without it the scenario's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<Load>,
+    /// A platform profile that `calibrate` wrote, by its path: the twin is predicted by its isolation
+    /// tier, and all sessions are held against it. Without it half of the sessions calibrate the twin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// How often the same piece is driven; from two on the machine's own noise can be told.
     #[serde(default = "once")]
     pub repeat: u32,

@@ -1,0 +1,273 @@
+//! Live runs: stages and numbers from their single operations.
+
+use super::profile::{Keeps, Number, Stage};
+use super::series::{Series, Timed};
+use crate::dist::rounded;
+use crate::drive::samples::{OperationSample, Samples, ToolSample};
+use crate::units::{Bandwidth, Bytes, Quantity, Span};
+
+/// z of a 95% interval.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// Transfers needed for a bandwidth.
+const FEWEST_TRANSFERS: usize = 30;
+
+/// Standard errors that a slope must be away from zero for a bandwidth to be told.
+const CLEAR: f64 = 4.0;
+
+/// What live runs say of a tier: durations by stage, and numbers beside them.
+#[derive(Clone, Debug, Default)]
+pub struct LiveSeries {
+    /// Durations; stages that did not happen are left out.
+    pub stages: Vec<(Stage, Series)>,
+    /// Factors, sizes, bandwidths.
+    pub numbers: Vec<Number>,
+    /// Seconds a byte that were taken off snapshots and restores.
+    per_byte: [f64; 2],
+}
+
+/// The stages and numbers of live runs, pooled.
+///
+/// A tool call is reach + I/O wait · io_factor + CPU · cpu_factor: factors are ratios of sums, and
+/// reach is the rest. A restore or snapshot whose time grows clearly with its bytes has a bandwidth
+/// (least squares), and what is left is its fixed part.
+pub fn live_series(runs: &[Samples], keeps: Keeps) -> LiveSeries {
+    series(runs, keeps, None)
+}
+
+impl LiveSeries {
+    /// One stage alone.
+    pub fn of(stage: Stage, series: Series) -> Self {
+        LiveSeries { stages: vec![(stage, series)], ..LiveSeries::default() }
+    }
+
+    /// The stages of other runs, what bytes take in this one taken off: what it is to predict.
+    pub fn unseen(&self, runs: &[Samples], keeps: Keeps) -> LiveSeries {
+        series(runs, keeps, Some(self.per_byte))
+    }
+}
+
+fn series(runs: &[Samples], keeps: Keeps, per_byte: Option<[f64; 2]>) -> LiveSeries {
+    let pooled = |of: fn(&Samples) -> &Vec<OperationSample>| -> Vec<OperationSample> {
+        runs.iter().flat_map(|run| of(run).iter().copied()).collect()
+    };
+    let mut found = LiveSeries::default();
+    let boots = pooled(|run| &run.boots);
+    found.push(Stage::Boot, boots.iter().map(|boot| (boot.took, boot.in_flight)), true);
+    let snapshots = pooled(|run| &run.snapshots);
+    let key = format!("snapshot.{}", keeps.name());
+    let given = per_byte.map(|given| given[0]);
+    found.per_byte[0] = found.transfers(Stage::Snapshot, &snapshots, &key, given);
+    if !snapshots.is_empty() {
+        found.numbers.extend(sizes(&snapshots, &key));
+    }
+    let (restores, given) = (pooled(|run| &run.restores), per_byte.map(|given| given[1]));
+    found.per_byte[1] = found.transfers(Stage::Restore, &restores, "restore", given);
+    // Sessions of different runs have the same numbers.
+    let tools: Vec<(usize, ToolSample)> = runs
+        .iter()
+        .enumerate()
+        .flat_map(|(run, samples)| samples.tools.iter().map(move |tool| (run, *tool)))
+        .collect();
+    let reach = |tool: &ToolSample| tool.took.saturating_sub(tool.computing + tool.waiting);
+    found.push(Stage::Exec, tools.iter().map(|(_, tool)| (reach(tool), 1)), false);
+    let alone = |tool: &ToolSample| tool.cpu.seconds() / tool.cores.0;
+    found
+        .numbers
+        .extend(factor("cpu_factor", &tools, |tool| (tool.computing.seconds(), alone(tool))));
+    found
+        .numbers
+        .extend(factor("io_factor", &tools, |tool| (tool.waiting.seconds(), tool.io.seconds())));
+    found
+}
+
+impl LiveSeries {
+    fn push(
+        &mut self,
+        stage: Stage,
+        values: impl Iterator<Item = (Span, u32)>,
+        has_in_flight: bool,
+    ) {
+        let timed = |(took, in_flight)| Timed { took, day: 0, in_flight };
+        let values: Vec<Timed> = values.map(timed).collect();
+        if !values.is_empty() {
+            let days = vec![String::new()];
+            self.stages.push((stage, Series { values, days, without_time: 0, has_in_flight }));
+        }
+    }
+
+    /// Fixed part and bandwidth of restores or snapshots; the seconds a byte that were taken off.
+    fn transfers(
+        &mut self,
+        stage: Stage,
+        samples: &[OperationSample],
+        key: &str,
+        given: Option<f64>,
+    ) -> f64 {
+        let points: Vec<(f64, f64)> =
+            samples.iter().map(|one| (one.bytes.0 as f64, one.took.seconds())).collect();
+        let slope = if given.is_some() { None } else { slope(&points) };
+        let per_byte = given.unwrap_or_else(|| slope.map_or(0.0, |(slope, _)| slope));
+        let fixed = |one: &OperationSample| {
+            let moving = Span::from_seconds(one.bytes.0 as f64 * per_byte);
+            (one.took.saturating_sub(moving).max(Span::from_nanos(1)), 1)
+        };
+        self.push(stage, samples.iter().map(fixed), false);
+        if let Some((slope, error)) = slope {
+            let bandwidth = |slope: f64| 1.0 / slope;
+            self.numbers.push(Number {
+                key: format!("{key}.bandwidth"),
+                value: Bandwidth::from_base(rounded(bandwidth(slope))).to_string(),
+                base: bandwidth(slope),
+                ci95: Some([bandwidth(slope + Z * error), bandwidth(slope - Z * error)]),
+                n: points.len(),
+                how: "least squares of time on bytes",
+            });
+        }
+        per_byte
+    }
+}
+
+/// Seconds a byte with the standard error, where time grows clearly with bytes.
+fn slope(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let n = points.len() as f64;
+    if points.len() < FEWEST_TRANSFERS {
+        return None;
+    }
+    let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
+    let (mut squares, mut cross) = (0.0, 0.0);
+    for point in points {
+        squares += (point.0 - x) * (point.0 - x);
+        cross += (point.0 - x) * (point.1 - y);
+    }
+    let slope = cross / squares;
+    // White's standard error: spread may grow with size.
+    let rests = points.iter().map(|p| {
+        let rest = (p.1 - y - slope * (p.0 - x)) * (p.0 - x);
+        rest * rest
+    });
+    let error = rests.sum::<f64>().sqrt() / squares;
+    (slope > CLEAR * error && error.is_finite()).then_some((slope, error))
+}
+
+/// How large snapshots are: all of it in the mean, none in the bytes that a session dirtied.
+fn sizes(snapshots: &[OperationSample], key: &str) -> Vec<Number> {
+    let n = snapshots.len() as f64;
+    let mean = snapshots.iter().map(|one| one.bytes.0 as f64).sum::<f64>() / n;
+    let away = |one: &OperationSample| (one.bytes.0 as f64 - mean) * (one.bytes.0 as f64 - mean);
+    let square = snapshots.iter().map(away).sum::<f64>() / (n - 1.0).max(1.0);
+    let half = Z * (square / n).sqrt();
+    vec![
+        Number {
+            key: format!("{key}.base"),
+            value: Bytes(mean.round() as u64).to_string(),
+            base: mean,
+            ci95: (n > 1.0).then_some([mean - half, mean + half]),
+            n: snapshots.len(),
+            how: "mean size in the store, whatever the session wrote",
+        },
+        Number {
+            key: format!("{key}.dedupe"),
+            value: "1".to_owned(),
+            base: 1.0,
+            ci95: None,
+            n: snapshots.len(),
+            how: "by definition: the whole size is in `base`",
+        },
+    ]
+}
+
+/// Σ measured / Σ planned with the interval of a ratio over sessions (Cochran 1977, 6.4). None where
+/// nothing was planned.
+fn factor(
+    key: &str,
+    tools: &[(usize, ToolSample)],
+    of: impl Fn(&ToolSample) -> (f64, f64),
+) -> Option<Number> {
+    let mut sessions: std::collections::BTreeMap<(usize, u64), (f64, f64)> =
+        std::collections::BTreeMap::new();
+    for (run, tool) in tools {
+        let (measured, planned) = of(tool);
+        let sum = sessions.entry((*run, tool.session)).or_default();
+        *sum = (sum.0 + measured, sum.1 + planned);
+    }
+    let total = sessions.values().fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
+    if total.1 <= 0.0 {
+        return None;
+    }
+    let (ratio, n) = (total.0 / total.1, sessions.len() as f64);
+    let rest = |one: &(f64, f64)| (one.0 - ratio * one.1) * (one.0 - ratio * one.1);
+    let square = sessions.values().map(rest).sum::<f64>() * n / (n - 1.0).max(1.0);
+    let half = Z * square.sqrt() / total.1;
+    Some(Number {
+        key: key.to_owned(),
+        value: rounded(ratio).to_string(),
+        base: ratio,
+        ci95: (n > 1.0).then_some([(ratio - half).max(0.0), ratio + half]),
+        n: tools.len(),
+        how: "ratio of sums, measured over planned; the interval is over sessions",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Draws, Purpose};
+    use crate::units::Cores;
+
+    fn uniform(i: u64, index: u32) -> f64 {
+        Draws::new(9, 0, i, Purpose::Think, index).uniform()
+    }
+
+    #[test]
+    fn factors_bandwidths_and_fixed_parts_are_found_again() {
+        let tool = |session: u64| ToolSample {
+            session,
+            cpu: Span::from_millis(100),
+            cores: Cores(1.0),
+            io: Span::from_millis(50),
+            took: Span::from_millis(200 + session % 3),
+            service: Span::from_millis(190),
+            computing: Span::from_seconds(0.1 * (1.1 + 0.2 * uniform(session, 0))),
+            waiting: Span::from_millis(51),
+            first: false,
+        };
+        let restore = |session: u64| {
+            let bytes = 1e6 + 9e6 * uniform(session, 1);
+            let took = 0.05 + 0.01 * uniform(session, 2) + bytes / 100e6;
+            OperationSample {
+                session,
+                in_flight: 1,
+                took: Span::from_seconds(took),
+                bytes: Bytes(bytes as u64),
+                stages: Default::default(),
+            }
+        };
+        let samples = Samples {
+            restores: (0..400).map(restore).collect(),
+            tools: (0..400).map(tool).collect(),
+            ..Samples::default()
+        };
+        let found = live_series(&[samples], Keeps::Filesystem);
+        let number = |key: &str| found.numbers.iter().find(|one| one.key == key).unwrap();
+        for (key, truth) in [("cpu_factor", 1.2), ("restore.bandwidth", 100e6)] {
+            let one = number(key);
+            let [low, high] = one.ci95.unwrap();
+            let slack = (high - low) / 2.0;
+            assert!(low - slack < truth && truth < high + slack, "{one:?}");
+        }
+        let io = number("io_factor");
+        assert!((io.base - 1.02).abs() < 1e-9, "{io:?}");
+        let (_, fixed) = found.stages.iter().find(|(stage, _)| *stage == Stage::Restore).unwrap();
+        let mean = fixed.seconds().iter().sum::<f64>() / 400.0;
+        assert!((mean - 0.055).abs() < 0.002, "{mean}");
+        assert!(found.stages.iter().all(|(stage, _)| *stage != Stage::Boot), "nothing booted");
+    }
+
+    #[test]
+    fn sizes_that_do_not_vary_give_no_bandwidth() {
+        let points: Vec<(f64, f64)> =
+            (0..100).map(|i| (1e6 + (i % 2) as f64, 0.1 + 0.01 * uniform(i, 3))).collect();
+        assert_eq!(slope(&points), None);
+    }
+}
