@@ -26,6 +26,7 @@ fn short_help_fits_a_screen_and_long_help_has_examples() {
         "show",
         "plan",
         "gate",
+        "probe",
         "doctor",
         "clean",
         "calibrate",

@@ -132,3 +132,48 @@ fn lateness(lateness: &Lateness) -> MetricRecord {
         ..MetricRecord::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drive::runtime::StartStages;
+    use crate::drive::samples::ToolSample;
+    use crate::units::{Bytes, Cores};
+
+    #[test]
+    fn a_start_is_told_in_its_parts_and_first_calls_apart() {
+        let ms = Span::from_millis;
+        let boot = |took| OperationSample {
+            session: 0,
+            took: ms(took),
+            bytes: Bytes(0),
+            stages: StartStages { image: ms(1), boot: ms(20), guest: ms(3) },
+        };
+        let call = |took, first| ToolSample {
+            session: 0,
+            cpu: ms(10),
+            cores: Cores(1.0),
+            io: Span::ZERO,
+            took: ms(took),
+            service: ms(10),
+            computing: ms(10),
+            waiting: Span::ZERO,
+            first,
+        };
+        let samples = Samples {
+            boots: vec![boot(30), boot(25), boot(24)],
+            tools: vec![call(15, true), call(11, false), call(12, false)],
+            ..Samples::default()
+        };
+        let stages = start_stages(&samples);
+        let p50 = |name: &str| stages[name].p50.map(Span::from_seconds);
+        assert_eq!(p50("schedule"), Some(ms(1)), "the middle of 6, 1 and 0 ms");
+        assert_eq!(
+            (p50("image"), p50("boot"), p50("guest")),
+            (Some(ms(1)), Some(ms(20)), Some(ms(3)))
+        );
+        assert_eq!((p50("first_exec"), stages["exec"].max), (Some(ms(5)), Some(0.002)));
+        assert_eq!(stages["boot"].count, 3);
+        assert!(start_stages(&Samples::default()).is_empty());
+    }
+}

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ use crate::units::{Bytes, Span};
 const STARTS: usize = 5;
 /// Calls that are made in each.
 const CALLS: usize = 11;
+/// How often the reference work is done inside and outside.
+const TURNS: usize = 5;
 /// Memory that a call asks for while the host's is read.
 const ASKED: Bytes = Bytes(64 << 20);
 /// How long that call holds it, and how often the host's is read meanwhile.
@@ -58,9 +61,10 @@ impl Factors {
 /// Memory of the host that one sandbox takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct HostMemory {
-    /// The proportional set size (PSS) of all its processes: what they share with others counts in
-    /// part. Of a container that sessions share, the part of one session.
-    pub pss: Bytes,
+    /// The proportional set size (PSS) of all its processes, where what they share with others counts
+    /// in part, and memory files that they hold and do not map. Of a container that sessions share, the
+    /// part of one session.
+    pub bytes: Bytes,
     /// Processes of the host.
     pub processes: u64,
 }
@@ -86,8 +90,8 @@ pub struct SandboxCost {
     pub busy: HostMemory,
     /// What that call had asked for.
     pub asked: Bytes,
-    /// What it takes beside that.
-    pub overhead: Bytes,
+    /// What it takes beside that; none where what the call had asked for does not show.
+    pub overhead: Option<Bytes>,
     /// How much longer work takes in it.
     pub factors: Factors,
     /// Sandboxes that were started for the times.
@@ -130,16 +134,58 @@ pub fn threads(processes: &[i32]) -> u64 {
     processes.iter().map(of).sum()
 }
 
-/// The proportional set size of a process; proc(5). One that has ended takes nothing.
-fn pss(pid: i32) -> io::Result<u64> {
+/// What a process takes, in bytes; proc(5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Taken {
+    /// Its proportional set size.
+    pss: u64,
+    /// The part of that which is shared memory.
+    shared: u64,
+}
+
+/// One that has ended takes nothing.
+fn taken(pid: i32) -> io::Result<Taken> {
     let text = match fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Taken::default()),
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(Taken::default()),
         outcome => outcome?,
     };
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
-    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    Ok(kib.unwrap_or(0) * 1024)
+    let bytes = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+        kib.unwrap_or(0) * 1024
+    };
+    Ok(Taken { pss: bytes("Pss:"), shared: bytes("Pss_Shmem:") })
+}
+
+/// Size of the memory files that processes hold, each once; memfd_create(2). gVisor keeps its sandbox's
+/// memory in one, and while a program there waits nobody maps it.
+fn memory_files(processes: &[i32]) -> u64 {
+    let mut seen = FxHashSet::default();
+    let mut bytes = 0;
+    for pid in processes {
+        for entry in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
+            let target = fs::read_link(entry.path()).unwrap_or_default();
+            let is_memory = target.to_string_lossy().starts_with("/memfd:");
+            // The link leads to the file itself, whatever its name.
+            if let (true, Ok(file)) = (is_memory, fs::metadata(entry.path()))
+                && seen.insert((file.dev(), file.ino()))
+            {
+                bytes += file.blocks() * 512;
+            }
+        }
+    }
+    bytes
+}
+
+fn memory_of(processes: &[i32]) -> io::Result<u64> {
+    let mut all = Taken::default();
+    for pid in processes {
+        let one = taken(*pid)?;
+        all = Taken { pss: all.pss + one.pss, shared: all.shared + one.shared };
+    }
+    // What is mapped of memory files is in the shared part already.
+    Ok(all.pss - all.shared.min(all.pss) + all.shared.max(memory_files(processes)))
 }
 
 /// Memory of the host that a sandbox takes now.
@@ -154,8 +200,8 @@ pub async fn host_memory(
     let sessions = footprint.sessions.max(1);
     let read = tokio::task::spawn_blocking(move || {
         let processes = family(&footprint.roots);
-        let sum = processes.iter().map(|pid| pss(*pid)).sum::<io::Result<u64>>()?;
-        Ok(HostMemory { pss: Bytes(sum / sessions), processes: processes.len() as u64 })
+        let sum = memory_of(&processes)?;
+        Ok(HostMemory { bytes: Bytes(sum / sessions), processes: processes.len() as u64 })
     });
     let outcome = read.await.unwrap_or_else(|error| Err(error.into()));
     outcome.map_err(|source| RuntimeError::Environment {
@@ -205,11 +251,12 @@ pub(super) async fn measured(
 ) -> Result<SandboxCost, RuntimeError> {
     let outside = bare(&prober.options.launcher, state, prober.runtime.rounds_per_second()).await?;
     let outside_prober = Prober { runtime: &outside, options: prober.options, next: 0.into() };
-    let pace_outside = paced(&outside_prober).await;
-    let drained = outside.drain(Span::from_secs(10)).await;
-    drop(drained);
-    let pace_outside = pace_outside?;
-    let factors = Factors::of(&paced(prober).await?, &pace_outside);
+    let factors = factors(prober, &outside_prober).await;
+    for left in outside.drain(Span::from_secs(10)).await.left {
+        // The next `clean` knows of it; the numbers do not depend on it.
+        eprintln!("plimsoll: {left}");
+    }
+    let factors = factors?;
     let mut times: [Vec<f64>; 6] = Default::default();
     for _ in 0..STARTS {
         for (all, one) in times.iter_mut().zip(started(prober).await?) {
@@ -218,7 +265,7 @@ pub(super) async fn measured(
     }
     let [image_s, boot_s, guest_s, first_exec_s, exec_s, destroy_s] = times.map(median);
     let (idle, busy) = memory(prober).await?;
-    let overhead = Bytes(busy.pss.0.saturating_sub(ASKED.0));
+    let overhead = busy.bytes.0.checked_sub(ASKED.0).map(Bytes);
     let (asked, starts) = (ASKED, STARTS);
     Ok(SandboxCost {
         image_s,
@@ -281,7 +328,7 @@ async fn memory(prober: &Prober<'_>) -> Result<(HostMemory, HostMemory), Runtime
                 ended = &mut call => break ended.map(|_| (idle, busy)),
                 () = tokio::time::sleep(LOOK_EVERY) => {
                     let now = host_memory(prober.runtime, sandbox).await?;
-                    if now.pss > busy.pss {
+                    if now.bytes > busy.bytes {
                         busy = now;
                     }
                 }
@@ -293,13 +340,32 @@ async fn memory(prober: &Prober<'_>) -> Result<(HostMemory, HostMemory), Runtime
     looked
 }
 
-async fn paced(prober: &Prober<'_>) -> Result<Pace, RuntimeError> {
-    let sandbox = prober.create(&random_token("pace"), Limits::default()).await?;
-    let found = prober.probe(sandbox, ProbeWork::Pace).await;
-    prober.destroy(&[sandbox]).await;
-    match found? {
+/// The reference work inside and outside by turns, so that what the machine does meanwhile falls on
+/// both alike; the medians of the ratios.
+async fn factors(prober: &Prober<'_>, outside: &Prober<'_>) -> Result<Factors, RuntimeError> {
+    let there = outside.create(&random_token("outside"), Limits::default()).await?;
+    let here = prober.create(&random_token("inside"), Limits::default()).await?;
+    let turns = async {
+        let mut all: [Vec<f64>; 4] = Default::default();
+        for _ in 0..TURNS {
+            let without = paced(outside, there).await?;
+            let one = Factors::of(&paced(prober, here).await?, &without);
+            for (all, one) in all.iter_mut().zip([one.cpu, one.memory, one.file, one.sync]) {
+                all.push(one);
+            }
+        }
+        let [cpu, memory, file, sync] = all.map(median);
+        Ok(Factors { cpu, memory, file, sync })
+    };
+    let factors = turns.await;
+    prober.destroy(&[here]).await;
+    factors
+}
+
+async fn paced(prober: &Prober<'_>, on: SandboxId) -> Result<Pace, RuntimeError> {
+    match prober.probe(on, ProbeWork::Pace).await? {
         ProbeFound::Paced(pace) => Ok(pace),
-        other => Err(unexpected(sandbox, &other)),
+        other => Err(unexpected(on, &other)),
     }
 }
 
@@ -313,14 +379,28 @@ mod tests {
         let own = i32::try_from(std::process::id()).unwrap();
         let found = family(&[own]);
         let sleeper = i32::try_from(child.id()).unwrap();
-        let (taken, alone) = (pss(own), family(&[sleeper]));
+        let (taken_own, alone) = (taken(own), family(&[sleeper]));
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(found.contains(&own) && found.contains(&sleeper), "{found:?}");
         assert_eq!(alone, [sleeper]);
-        assert!(taken.unwrap() > 0);
-        assert_eq!(pss(sleeper).unwrap(), 0, "it has ended");
+        assert!(taken_own.unwrap().pss > 0);
+        assert_eq!(taken(sleeper).unwrap(), Taken::default(), "it has ended");
         assert!(threads(&[own]) >= 1);
+    }
+
+    #[test]
+    fn a_memory_file_that_nobody_maps_is_memory_all_the_same() {
+        use std::io::Write;
+        let own = [i32::try_from(std::process::id()).unwrap()];
+        let before = memory_files(&own);
+        let flags = rustix::fs::MemfdFlags::CLOEXEC;
+        let held = rustix::fs::memfd_create("plimsoll-test", flags).unwrap();
+        let mut held = fs::File::from(held);
+        held.write_all(&vec![1; 4 << 20]).unwrap();
+        // Other tests of this process may hold some, too.
+        assert!(memory_files(&own) >= 4 << 20, "{before} before");
+        assert!(memory_of(&own).unwrap() >= 4 << 20);
     }
 
     #[test]

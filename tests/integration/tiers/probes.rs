@@ -83,9 +83,10 @@ fn processes_are_kept_apart_under_the_hosts_kernel() {
         }
         assert_as_claimed(&seen, ObservedTier::Container);
         let cost = seen.cost.unwrap();
-        assert!(cost.idle.pss.0 > 0 && cost.idle.processes >= 2, "{cost:?}");
+        assert!(cost.idle.bytes.0 > 0 && cost.idle.processes >= 2, "{cost:?}");
         // A call's own memory is not the sandbox's overhead.
-        assert!(cost.busy.pss.0 > cost.asked.0 && cost.overhead < cost.asked, "{cost:?}");
+        let overhead = cost.overhead.expect("what was asked for shows");
+        assert!(cost.busy.bytes > cost.asked && overhead < cost.asked, "{cost:?}");
         assert!(cost.boot_s > 0.0 && cost.guest_s > 0.0 && cost.destroy_s > 0.0, "{cost:?}");
     });
 }
@@ -172,4 +173,24 @@ fn an_engines_containers_are_containers() {
         // Podman lets root's containers use root's keyring; Docker does not.
         assert_all_but(&seen, ObservedTier::Container, "kernel-keyring");
     });
+}
+
+#[test]
+fn the_command_tells_what_is_not_there_from_what_is_not_known() {
+    let state = tempfile::tempdir().unwrap();
+    let exit = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        let command = command.arg("probe").args(arguments).env("PLIMSOLL_STATE", state.path());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = exit(&["--runtime", "docker", "--socket", "/nonexistent/socket"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("engine"), "{said}");
+    for unknown in ["chroot", "instant"] {
+        let (code, said) = exit(&["--runtime", unknown]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("expected process, runc"), "{said}");
+    }
+    assert!(!state.path().join("runs").exists(), "nothing was begun");
 }
