@@ -192,7 +192,8 @@ fn factor(
         *sum = (sum.0 + measured, sum.1 + planned);
     }
     let total = sessions.values().fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
-    if total.1 <= 0.0 {
+    // A runtime that does nothing has no factor.
+    if total.0 <= 0.0 || total.1 <= 0.0 {
         return None;
     }
     let (ratio, n) = (total.0 / total.1, sessions.len() as f64);

@@ -21,12 +21,11 @@ use crate::units::{Quantity, Span};
 
 const EXAMPLES: &str = "\
 Examples:
-  plimsoll calibrate results/fleet/20261122T101500Z-1234abcd --validate results/fleet/20261122T113000Z-1234abcd
-  plimsoll calibrate --samples starts.csv --value boot_ms --unit ms --group vmm --in-flight parallel --tier microvm
-  plimsoll calibrate --samples tti.csv.gz --value tti_ms --group provider --where mode=sequential --day day --split 2/3
+  plimsoll calibrate results/one --validate results/two
+  plimsoll calibrate --samples starts.csv --value boot_ms --group vmm --in-flight parallel
+  plimsoll calibrate --samples tti.csv.gz --value tti_ms --group provider --day day --split 2/3
 
-Live runs are the directories that `drive` and `run` write. A scenario uses a profile by its path:
-  platform: {use: ./profiles/fleet-process.yaml}";
+Runs are directories that `drive` and `run` write; `platform: {use: ./profiles/NAME.yaml}` uses one.";
 
 /// The seed of resamples behind intervals: the same samples give the same profile.
 const SEED: u64 = 1;
@@ -45,7 +44,13 @@ pub struct Args {
     #[arg(long, value_name = "COLUMN", requires = "samples", help_heading = "Samples")]
     value: Option<String>,
     /// What durations are counted in: ns, us, ms, s, min
-    #[arg(long, value_name = "UNIT", default_value = "ms", help_heading = "Samples")]
+    #[arg(
+        long,
+        value_name = "UNIT",
+        default_value = "ms",
+        hide_short_help = true,
+        help_heading = "Samples"
+    )]
     unit: String,
     /// Columns that tell profiles apart: one profile for each combination
     #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', help_heading = "Samples")]
@@ -53,38 +58,44 @@ pub struct Args {
     /// Rows that count, the others are left out; may be repeated
     #[arg(long = "where", value_name = "COLUMN=VALUE", help_heading = "Samples")]
     filters: Vec<String>,
-    /// The column of days: gives drift, and intervals that know that a day's values belong together
+    /// The column of days: gives drift, and intervals by day
     #[arg(long, value_name = "COLUMN", help_heading = "Samples")]
     day: Option<String>,
     /// The column of starts in flight: gives contention
     #[arg(long, value_name = "COLUMN", help_heading = "Samples")]
     in_flight: Option<String>,
     /// What durations are of: schedule, image, boot, harness, exec, restore, snapshot
-    #[arg(long, value_name = "STAGE", default_value = "boot", help_heading = "Samples")]
+    #[arg(
+        long,
+        value_name = "STAGE",
+        default_value = "boot",
+        hide_short_help = true,
+        help_heading = "Samples"
+    )]
     stage: String,
     /// Fit the first days only and predict the others: 2/3, 0.5
     #[arg(long, value_name = "SHARE", requires = "day", help_heading = "Validation")]
     split: Option<String>,
-    /// Predict this live run, or table of the same columns, and state the errors; may be repeated
+    /// Predict this live run or table, and state the errors; may be repeated
     #[arg(long, value_name = "RUN|FILE", help_heading = "Validation")]
     validate: Vec<PathBuf>,
-    /// Isolation tier of the profile, if the runs do not tell: process, container, gvisor, microvm
-    #[arg(long, value_name = "TIER", help_heading = "Profile")]
+    /// Isolation tier: process, container, gvisor, microvm; runs tell theirs
+    #[arg(long, value_name = "TIER", help_heading = "Samples")]
     tier: Option<String>,
     /// Platform preset that the profile lies over
-    #[arg(long, value_name = "PRESET", help_heading = "Profile")]
+    #[arg(long, value_name = "PRESET", hide_short_help = true, help_heading = "Profile")]
     over: Option<String>,
     /// Name of the profile, or what its groups' names begin with
-    #[arg(long, value_name = "NAME", help_heading = "Profile")]
+    #[arg(long, value_name = "NAME", hide_short_help = true, help_heading = "Profile")]
     name: Option<String>,
     /// Where the samples come from; else the file
-    #[arg(long, value_name = "TEXT", help_heading = "Profile")]
+    #[arg(long, value_name = "TEXT", hide_short_help = true, help_heading = "Profile")]
     source: Option<String>,
     /// When they were measured; else their days, or today
-    #[arg(long, value_name = "DATE", help_heading = "Profile")]
+    #[arg(long, value_name = "DATE", hide_short_help = true, help_heading = "Profile")]
     date: Option<String>,
     /// The machine that they were measured on
-    #[arg(long, value_name = "TEXT", help_heading = "Profile")]
+    #[arg(long, value_name = "TEXT", hide_short_help = true, help_heading = "Profile")]
     host: Option<String>,
     /// Directory of the profiles, or the file of one
     #[arg(long, value_name = "DIR|FILE.yaml", default_value = "profiles", help_heading = "Output")]

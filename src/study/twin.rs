@@ -17,7 +17,7 @@ use crate::measure::{Estimate, Metric, Spread, TurnSample};
 use crate::random::{Draws, Purpose};
 use crate::scenario::types::Tier;
 use crate::sim::{Horizon, Outcome, Watch};
-use crate::units::Span;
+use crate::units::{Bytes, Span};
 
 /// Replications of supply over the one demand.
 const REPLICATIONS: u16 = 20;
@@ -103,6 +103,22 @@ pub struct TwinProfile {
     pub tier: Tier,
 }
 
+impl TwinProfile {
+    /// Its tier; what it has not measured keeps the scenario's value.
+    fn over(&self, scenario: &Tier) -> Tier {
+        let unmeasured = self.tier.memory_overhead == Bytes(0);
+        let overhead = if unmeasured { scenario } else { &self.tier };
+        let saves = if self.tier.snapshot.is_some() { &self.tier } else { scenario };
+        Tier {
+            memory_overhead: overhead.memory_overhead,
+            snapshot: saves.snapshot.clone(),
+            restore: saves.restore.clone(),
+            sessions_per_sandbox: scenario.sessions_per_sandbox,
+            ..self.tier.clone()
+        }
+    }
+}
+
 /// Calibrates on the first half of a live run's sessions, simulates them all, and holds the second
 /// half against what was predicted; with a `profile` from other runs all are held against it. `again`
 /// is the same live run once more, for the machine's noise.
@@ -119,7 +135,7 @@ pub fn twin(
 ) -> Result<Twin, DistError> {
     let half = if profile.is_some() { 0 } else { live.planned / 2 };
     let calibration = match profile {
-        Some(profile) => Calibration { tier: profile.tier.clone(), observations: Vec::new() },
+        Some(profile) => Calibration { tier: profile.over(&setup.tier), observations: Vec::new() },
         None => calibrate(&live.samples, |session| session < half, &setup.tier)?,
     };
     let mut calibrated = Setup::clone(setup);
@@ -225,4 +241,58 @@ fn one_resample(sessions: &[Vec<Span>], q: f64, seed: u64, number: u32) -> Optio
         &sessions[((u * n as f64) as usize).min(n - 1)]
     };
     quantile(&sorted((0..n).flat_map(pick).copied()), q)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_errors_have_the_intervals_of_the_live_run() {
+        let quantile = |stat: &str, live: f64, live_ci95: [f64; 2], twin: f64| QuantileError {
+            stat: stat.to_owned(),
+            live,
+            live_ci95,
+            twin,
+            error: (twin - live) / live,
+            noise: 0.0,
+        };
+        let error = ModelError {
+            profile: None,
+            calibrated_on: 0,
+            predicted: 10,
+            observations: Vec::new(),
+            turns: 10,
+            platform_time: vec![
+                quantile("p50", 1.0, [0.9, 1.1], 0.99),
+                quantile("p95", 2.0, [1.8, 2.5], 1.5),
+            ],
+            noise_from: String::new(),
+        };
+        let sizes = error.sizes();
+        let ends = |place: usize| match sizes[place].2.spread {
+            Spread::Interval(ends) => ends,
+            other => panic!("{other:?}"),
+        };
+        // 0.99 lies within the live interval: the error may be none; at most 0.99/0.9 − 1 = 0.1 or
+        // 1 − 0.99/1.1 = 0.1.
+        assert!((sizes[0].2.value - 0.01).abs() < 1e-12 && ends(0)[0] == 0.0);
+        assert!((ends(0)[1] - 0.1).abs() < 1e-12, "{:?}", ends(0));
+        // From 1 − 1.5/1.8 to 1 − 1.5/2.5.
+        assert!((ends(1)[0] - 1.0 / 6.0).abs() < 1e-12 && (ends(1)[1] - 0.4).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_profile_keeps_what_it_has_not_measured_from_the_scenario() {
+        let scenario = Tier {
+            memory_overhead: Bytes(5),
+            sessions_per_sandbox: Some(4),
+            snapshot: Some(crate::scenario::types::Snapshot::Filesystem(Default::default())),
+            ..Tier::default()
+        };
+        let boot = crate::dist::Dist::constant(Span::from_millis(7));
+        let tier = Tier { boot: boot.clone(), ..Tier::default() };
+        let found = TwinProfile { name: String::new(), tier }.over(&scenario);
+        assert_eq!(found, Tier { boot, ..scenario });
+    }
 }

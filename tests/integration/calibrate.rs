@@ -246,7 +246,7 @@ fn what_cannot_be_calibrated_says_what_to_do() {
         [&["calibrate", "--samples", file, "--value", "ms"], more].concat()
     };
     for (args, said) in [
-        (vec!["calibrate"], "--samples"),
+        (vec!["calibrate"], "<RUN>"),
         (vec!["calibrate", "empty"], "samples.csv"),
         (vec!["calibrate", "--samples", "starts.csv"], "--value"),
         (of("nowhere.csv", &[]), "nowhere.csv"),

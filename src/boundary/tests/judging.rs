@@ -4,10 +4,13 @@ use indexmap::IndexMap;
 
 use super::{empty_run, with_agents, with_cold_start};
 use crate::billing::{Rates, Usage, price};
-use crate::boundary::{Boundaries, Expr, Judgement, Outcome, decide, find};
+use crate::boundary::{
+    Boundaries, Expr, Judgement, Levels, LiveSessions, Outcome, Parts, Stat, decide, find,
+};
 use crate::measure::record::{ReplicationMetric, Run, Verdict};
-use crate::measure::{Estimate, Spread};
+use crate::measure::{Estimate, Metric, Recorder, Spread, TurnSample};
 use crate::scenario::types::{Boundary, Expect};
+use crate::units::{Span, Time};
 
 fn boundaries(text: &str) -> Boundaries {
     let specs: IndexMap<String, Boundary> = serde_yaml::from_str(text).unwrap();
@@ -262,4 +265,43 @@ fn all_wrong_expressions_are_reported_with_their_names() {
     let errors = Boundaries::parse(&specs).unwrap_err();
     let names: Vec<_> = errors.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["bad", "worse"]);
+}
+
+/// The error of a live run's twin: judged by its size over the live sessions, and carried into the
+/// record at full scale, which cannot tell it.
+#[test]
+fn a_models_error_is_judged_over_live_sessions_and_told_at_full_scale() {
+    let turns: Vec<TurnSample> = (0..40)
+        .map(|session| {
+            let length = Span::from_millis(100 + session);
+            TurnSample { session, length, platform_time: length }
+        })
+        .collect();
+    let totals = Recorder::new(1, 0).finish(Time::from_nanos(1), 0);
+    let text = "{a: model_error.platform_time.p50 < 5%, b: cold_start.p99 < 1s}";
+    let specs = boundaries(text);
+    for (value, ends, verdict, outcome) in [
+        (0.03, [0.01, 0.04], Verdict::Holds, Outcome::Yes),
+        (0.03, [0.0, 0.06], Verdict::Inconclusive, Outcome::Inconclusive),
+        (0.3, [0.2, 0.4], Verdict::Broken, Outcome::No),
+    ] {
+        let estimate = Estimate { value, spread: Spread::Interval(ends) };
+        let sessions = LiveSessions::of(&totals, &turns).with_model_error(vec![(
+            Metric::PlatformTime,
+            Stat::P50,
+            estimate,
+        )]);
+        let mut live = empty_run();
+        let parts = Parts { sessions: Some(&sessions), ..Parts::of(&live) };
+        live.boundaries = specs.judge_parts(&parts, &Levels::USUAL).boundaries;
+        let judged = &live.boundaries["a"];
+        assert_eq!((judged.verdict, judged.value), (verdict, Some(value)), "{}", judged.why);
+        assert!(judged.why.contains("40 sessions"), "{}", judged.why);
+        let mut full = with_cold_start(empty_run(), 0.5, Some([0.4, 0.6]));
+        full.boundaries = specs.judge(&full).boundaries;
+        assert_eq!(full.boundaries["a"].verdict, Verdict::Inconclusive);
+        assert_eq!(specs.with_model_error(&mut full, &live), outcome);
+        assert_eq!(full.boundaries["a"], live.boundaries["a"]);
+        assert_eq!(full.boundaries["b"].verdict, Verdict::Holds, "its own are left alone");
+    }
 }
