@@ -137,7 +137,7 @@ fn isolation(all: &[ObservedRuntime<'_>]) -> Table {
 fn footprint(all: &[ObservedRuntime<'_>]) -> Table {
     let heads = vec![
         text("runtime"),
-        number("idle PSS MiB"),
+        number("idle MiB"),
         number("overhead MiB"),
         number("of the host MiB"),
         number("first exec ms"),
@@ -157,7 +157,7 @@ fn footprint(all: &[ObservedRuntime<'_>]) -> Table {
             let ms = |seconds: f64| seconds * 1e3;
             let Factors { cpu, memory, file, sync } = cost.factors;
             let host = scale.map_or(f64::NAN, |scale| mib(scale.density.host_each));
-            let (idle, overhead) = (mib(cost.idle.pss), mib(cost.overhead));
+            let (idle, overhead) = (mib(cost.idle.bytes), cost.overhead.map_or(f64::NAN, mib));
             let (first, exec) = (ms(cost.first_exec_s), ms(cost.exec_s));
             Some([idle, overhead, host, first, exec, ms(cost.destroy_s), cpu, memory, file, sync])
         })
@@ -172,7 +172,7 @@ fn footprint(all: &[ObservedRuntime<'_>]) -> Table {
         table.rows.push(cells);
     }
     table.notes.push(
-        "medians of starts one after the other; idle: PSS of all its host processes; overhead: the same while a call \
+        "medians of starts one after the other; idle: PSS and memory files of all its host processes; overhead: the same while a call \
          holds memory, less what that asked for; of the host: what MemAvailable fell by for each of a dozen idle ones; \
          the last four: times of the same work inside over those outside"
             .to_owned(),

@@ -147,6 +147,7 @@ mod tests {
             session: 0,
             took: ms(took),
             bytes: Bytes(0),
+            in_flight: 1,
             stages: StartStages { image: ms(1), boot: ms(20), guest: ms(3) },
         };
         let call = |took, first| ToolSample {

@@ -141,7 +141,7 @@ async fn density(runtime: &AnyRuntime, next: &mut u64) -> Result<Density, Runtim
         let after = available();
         let mut pss = 0;
         for sandbox in &made {
-            pss += host_memory(runtime, *sandbox).await?.pss.0;
+            pss += host_memory(runtime, *sandbox).await?.bytes.0;
         }
         Ok::<_, RuntimeError>((after, pss))
     };
