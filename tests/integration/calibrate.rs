@@ -250,7 +250,7 @@ fn what_cannot_be_calibrated_says_what_to_do() {
         (vec!["calibrate", "empty"], "samples.csv"),
         (vec!["calibrate", "--samples", "starts.csv"], "--value"),
         (of("nowhere.csv", &[]), "nowhere.csv"),
-        (vec!["calibrate", "--samples", "starts.csv", "--value", "msec"], "did you mean `ms`?"),
+        (vec!["calibrate", "--samples", "starts.csv", "--value", "mss"], "did you mean `ms`?"),
         (of("starts.csv", &["--group", "kin"]), "did you mean `kind`?"),
         (of("starts.csv", &["--where", "kind"]), "COLUMN=VALUE"),
         (of("starts.csv", &["--where", "kind=huge"]), "none of them with a time"),

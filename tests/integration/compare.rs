@@ -24,7 +24,7 @@ platform:
   idle: {timeout: 5ms, then: hibernate}
   retention: 1m
 models: {m: {latency: {base: 1ms}}}
-experiment: {seed: 3, start: empty, warmup: none, measure: end}
+experiment: {seed: 3, start: empty, warmup: none, measure: 10s}
 live: {target: {runtime: process}, sessions: 12, max_alive: 12, max_run: 60s}
 ";
 
