@@ -10,8 +10,8 @@
 //! | exponential, lognormal | closed form |
 //! | gamma | Newton's method on 1/shape (Minka 2002) |
 //! | Weibull | Newton's method on the shape's likelihood equation |
-//! | shifted lognormal | profile likelihood of the shift; see [`shifted`] for its bounds |
-//! | two lognormals | expectation maximisation from several starts; see [`mixture`] for its floors |
+//! | shifted lognormal | profile likelihood of the shift; see `shifted.rs` for its bounds |
+//! | two lognormals | expectation maximisation from several starts; see `mixture.rs` for its floors |
 //!
 //! [`uncertainty`] gives each parameter's interval, for independent values and for clusters of
 //! dependent ones (days).

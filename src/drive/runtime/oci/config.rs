@@ -116,7 +116,7 @@ impl OciConfig {
     }
 }
 
-/// Where a program is, if it is anywhere; [`PATH`](std::env) is searched for bare names.
+/// Where a program is, if it is anywhere; `PATH` is searched for bare names.
 pub fn find(program: &Path) -> Option<PathBuf> {
     if program.components().count() > 1 {
         return program.exists().then(|| program.to_owned());
