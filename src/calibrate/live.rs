@@ -107,25 +107,48 @@ impl LiveSeries {
         let points: Vec<(f64, f64)> =
             samples.iter().map(|one| (one.bytes.0 as f64, one.took.seconds())).collect();
         let slope = if given.is_some() { None } else { slope(&points) };
-        let per_byte = given.unwrap_or_else(|| slope.map_or(0.0, |(slope, _)| slope));
+        let told = slope.map(|(slope, error)| match least(&points) {
+            // Noise grows with size, and a steeper slope would leave many a fixed part below nothing.
+            least if least < slope => Told { per_byte: least, error: None },
+            _ => Told { per_byte: slope, error: Some(error) },
+        });
+        let per_byte = given.unwrap_or_else(|| told.map_or(0.0, |told| told.per_byte));
         let fixed = |one: &OperationSample| {
             let moving = Span::from_seconds(one.bytes.0 as f64 * per_byte);
             (one.took.saturating_sub(moving).max(Span::from_nanos(1)), 1)
         };
         self.push(stage, samples.iter().map(fixed), false);
-        if let Some((slope, error)) = slope {
+        if let Some(Told { per_byte, error }) = told {
             let bandwidth = |slope: f64| 1.0 / slope;
             self.numbers.push(Number {
                 key: format!("{key}.bandwidth"),
-                value: Bandwidth::from_base(rounded(bandwidth(slope))).to_string(),
-                base: bandwidth(slope),
-                ci95: Some([bandwidth(slope + Z * error), bandwidth(slope - Z * error)]),
+                value: Bandwidth::from_base(rounded(bandwidth(per_byte))).to_string(),
+                base: bandwidth(per_byte),
+                ci95: error.map(|e| [1.0, -1.0].map(|side| bandwidth(per_byte + side * Z * e))),
                 n: points.len(),
-                how: "least squares of time on bytes",
+                how: match error {
+                    Some(_) => "least squares of time on bytes",
+                    None => "the least time a byte took, but for 1 in 50; least squares would leave \
+                             less than nothing to the fixed part",
+                },
             });
         }
         per_byte
     }
+}
+
+/// Seconds a byte, as they are told; the standard error where they are the slope's.
+#[derive(Clone, Copy)]
+struct Told {
+    per_byte: f64,
+    error: Option<f64>,
+}
+
+/// The 2% quantile of seconds a byte.
+fn least(points: &[(f64, f64)]) -> f64 {
+    let mut rates: Vec<f64> = points.iter().map(|(bytes, seconds)| seconds / bytes).collect();
+    rates.sort_unstable_by(f64::total_cmp);
+    rates[(0.02 * rates.len() as f64).ceil() as usize - 1]
 }
 
 /// Seconds a byte with the standard error, where time grows clearly with bytes.
@@ -263,6 +286,30 @@ mod tests {
         let mean = fixed.seconds().iter().sum::<f64>() / 400.0;
         assert!((mean - 0.055).abs() < 0.002, "{mean}");
         assert!(found.stages.iter().all(|(stage, _)| *stage != Stage::Boot), "nothing booted");
+    }
+
+    #[test]
+    fn a_fixed_part_is_never_below_nothing() {
+        // 20 ns a byte times 1 to 3: the mean line passes above most of the times.
+        let save = |session: u64| {
+            let bytes = 1e6 + 9e6 * uniform(session, 4);
+            let took = bytes * 20e-9 * (1.0 + 2.0 * uniform(session, 5).powi(4));
+            OperationSample {
+                session,
+                in_flight: 1,
+                took: Span::from_seconds(took),
+                bytes: Bytes(bytes as u64),
+                stages: Default::default(),
+            }
+        };
+        let samples = Samples { snapshots: (0..400).map(save).collect(), ..Samples::default() };
+        let found = live_series(&[samples], Keeps::Filesystem);
+        let bandwidth = found.numbers.iter().find(|one| one.key.ends_with("bandwidth")).unwrap();
+        assert!((49e6..=50.1e6).contains(&bandwidth.base), "{bandwidth:?}");
+        assert_eq!(bandwidth.ci95, None);
+        let (_, fixed) = &found.stages[0];
+        let nothing = fixed.seconds().iter().filter(|seconds| **seconds <= 1e-9).count();
+        assert!(nothing <= 8, "{nothing} of 400");
     }
 
     #[test]

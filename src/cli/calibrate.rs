@@ -11,6 +11,7 @@ use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::options::Format;
+use super::saved_probe::memory_overhead;
 use super::saved_run::SavedRun;
 use crate::calibrate::{
     About, Calibrated, Columns, Keeps, LiveSeries, Profile, ProfileRecord, Series, Stage, StageFit,
@@ -37,6 +38,9 @@ pub struct Args {
     /// Results of live runs: directories that `drive` or `run` wrote
     #[arg(value_name = "RUN", conflicts_with = "samples", required_unless_present = "samples")]
     runs: Vec<PathBuf>,
+    /// What `probe --measure --out` or `compare --live` kept: gives the memory overhead
+    #[arg(long, value_name = "FILE.json", requires = "runs", help_heading = "Samples")]
+    probe: Option<PathBuf>,
     /// A CSV table instead, one row a duration; may be gzipped
     #[arg(long, value_name = "FILE", help_heading = "Samples")]
     samples: Option<PathBuf>,
@@ -117,7 +121,7 @@ pub fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     let mut answer = Calibrated::default();
     let groups = match &args.samples {
         Some(file) => from_table(args, file, &mut answer.notes)?,
-        None => vec![from_runs(args)?],
+        None => vec![from_runs(args, &mut answer.notes)?],
     };
     if let (Some(file), true) = (yaml_file(&args.out), groups.len() > 1) {
         let message =
@@ -287,7 +291,7 @@ fn about_table(args: &Args, file: &Path, columns: &Columns, label: &str, seen: &
 }
 
 /// The one group of live runs.
-fn from_runs(args: &Args) -> Result<Group, Failure> {
+fn from_runs(args: &Args, notes: &mut Vec<String>) -> Result<Group, Failure> {
     let runs: Vec<SavedRun> =
         args.runs.iter().map(|run| SavedRun::read(run)).collect::<Result<_, _>>()?;
     let first = runs.first().expect("clap asks for a run or a table");
@@ -304,10 +308,13 @@ fn from_runs(args: &Args) -> Result<Group, Failure> {
     let tier = check_tier(args.tier.as_deref().unwrap_or(first.tier()))?.to_owned();
     let keeps = first.keeps();
     let samples: Vec<_> = runs.iter().map(|run| run.samples.clone()).collect();
-    let seen = live_series(&samples, keeps);
+    let mut seen = live_series(&samples, keeps);
     if seen.stages.is_empty() {
         return Err(Failure::new(Exit::Usage, "these runs hold no operation that succeeded")
             .help("drive sessions that start sandboxes, for instance `--set live.sessions=50`"));
+    }
+    if let Some(file) = &args.probe {
+        seen.numbers.push(memory_overhead(file, &first.runtime)?);
     }
     let mut unseen = Vec::new();
     for path in &args.validate {
@@ -315,8 +322,18 @@ fn from_runs(args: &Args) -> Result<Group, Failure> {
         let series = seen.unseen(std::slice::from_ref(&run.samples), keeps);
         unseen.push((path.display().to_string(), series));
     }
-    let directories: Vec<String> =
-        runs.iter().map(|run| run.directory.display().to_string()).collect();
+    let told = |run: &SavedRun| {
+        let not = if run.valid { "" } else { " (not valid)" };
+        format!("{}{not}", run.directory.display())
+    };
+    let directories: Vec<String> = runs.iter().map(told).collect();
+    for run in runs.iter().filter(|run| !run.valid) {
+        notes.push(format!(
+            "warning: {} is not a valid run, for its driver could not keep up: its operations may have waited for \
+             the driver; drive it again on a quieter machine",
+            run.directory.display()
+        ));
+    }
     let about = About {
         source: args.source.clone().unwrap_or_else(|| {
             format!(

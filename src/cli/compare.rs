@@ -10,13 +10,13 @@ use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::live;
 use super::load::{self, Ready};
-use super::observed::observed;
+use super::observed::{Look, observed};
 use super::options::{Format, RunOptions, ScenarioOptions};
 use super::results::{Results, unwritable};
 use crate::conduct::Setup;
 use crate::drive::probe::{Observation, Scale};
 use crate::drive::{LiveFinish, LiveOutcome};
-use crate::report::{ObservedRuntime, html, observed_tables, tier_tables, write_text};
+use crate::report::{ObservedRuntime, Table, html, observed_tables, tier_tables, write_text};
 use crate::scenario::types::{Live, RuntimeName, Target};
 use crate::study::{self, TierComparison};
 
@@ -82,7 +82,7 @@ struct Answer<'a> {
     scenario: &'a str,
     #[serde(flatten)]
     comparison: &'a TierComparison,
-    observed: &'a [Seen],
+    observed: Vec<Seen>,
 }
 
 /// A runtime as it was observed.
@@ -113,11 +113,28 @@ pub fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     // Only whole passes, so that each runtime was driven as often as the others.
     let whole = driven.len() / runtimes.len() * runtimes.len();
     let comparison = study::tiers(&driven[..whole], ready.loaded.value.experiment.seed);
-    let seen = match exit {
-        Exit::Yes if !args.no_probe => look(&live, &runtimes, console)?,
-        _ => Vec::new(),
+    let mut answer = Answer {
+        schema: "plimsoll/compare/1",
+        scenario: &ready.loaded.value.name,
+        comparison: &comparison,
+        observed: Vec::new(),
     };
-    write(&results, &ready, &comparison, &seen, console)?;
+    if exit == Exit::Yes && !args.no_probe {
+        // Drives take long: what they found is kept, whatever comes of the looking.
+        keep(&results, &answer)?;
+        answer.observed = look(&live, &runtimes, console)?;
+    }
+    let tables = keep(&results, &answer)?;
+    results.finish(&[], "none: live runs are measured from their start")?;
+    match console.format {
+        Format::Json => console.json(&answer),
+        _ => console.tables(&tables),
+    }
+    console.note(&format!(
+        "compared in {:.1} s; results in {}",
+        results.seconds(),
+        results.directory.display()
+    ));
     let invalid = driven.iter().any(|(_, outcome)| outcome.invalid().is_some());
     Ok(if exit == Exit::Yes && invalid { Exit::Inconclusive } else { exit })
 }
@@ -172,7 +189,8 @@ fn look(live: &Live, runtimes: &[RuntimeName], console: &Console) -> Result<Vec<
     for runtime in runtimes {
         let runtime = *runtime;
         console.note(&format!("looking into sandboxes of {}", name(runtime)));
-        match observed(&target(live, runtime), true).map_err(|error| live::unavailable(&error))? {
+        match observed(&target(live, runtime), Look::Many)
+            .map_err(|error| live::unavailable(&error))? {
             Some((observation, scale)) => {
                 all.push(Seen { runtime: name(runtime), observation, scale });
             }
@@ -182,38 +200,21 @@ fn look(live: &Live, runtimes: &[RuntimeName], console: &Console) -> Result<Vec<
     Ok(all)
 }
 
-/// Writes and prints the answer.
-fn write(
-    results: &Results,
-    ready: &Ready,
-    comparison: &TierComparison,
-    observed: &[Seen],
-    console: &Console,
-) -> Result<(), Failure> {
-    let scenario = &ready.loaded.value.name;
-    let answer = Answer { schema: "plimsoll/compare/1", scenario, comparison, observed };
-    let mut tables = tier_tables(comparison);
-    let seen: Vec<ObservedRuntime<'_>> = observed
+/// Writes the answer as JSON and as a page; its tables.
+fn keep(results: &Results, answer: &Answer<'_>) -> Result<Vec<Table>, Failure> {
+    let mut tables = tier_tables(answer.comparison);
+    let seen: Vec<ObservedRuntime<'_>> = answer
+        .observed
         .iter()
         .map(|seen| (seen.runtime.as_str(), &seen.observation, seen.scale.as_ref()))
         .collect();
     if !seen.is_empty() {
         tables.extend(observed_tables(&seen));
     }
-    let json = serde_json::to_string_pretty(&answer).expect("names are strings") + "\n";
+    let json = serde_json::to_string_pretty(answer).expect("names are strings") + "\n";
     write_text(&results.directory, "compare.json", &json).map_err(unwritable)?;
-    let page = html(&format!("{scenario}: runtimes side by side"), &tables, &[]);
+    let page = html(&format!("{}: runtimes side by side", answer.scenario), &tables, &[]);
     let page = page.map_err(|error| Failure::of(Exit::Bug, &error))?;
     write_text(&results.directory, "report.html", &page).map_err(unwritable)?;
-    results.finish(&[], "none: live runs are measured from their start")?;
-    match console.format {
-        Format::Json => console.answer(&json),
-        _ => console.tables(&tables),
-    }
-    console.note(&format!(
-        "compared in {:.1} s; results in {}",
-        results.seconds(),
-        results.directory.display()
-    ));
-    Ok(())
+    Ok(tables)
 }

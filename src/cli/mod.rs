@@ -33,6 +33,7 @@ mod probe;
 mod progress;
 mod results;
 mod run;
+mod saved_probe;
 mod saved_run;
 mod show;
 mod simulate;

@@ -12,19 +12,29 @@ use crate::units::Span;
 /// How long what the probes made may take to go.
 const DRAIN_WITHIN: Span = Span::from_secs(60);
 
-/// Starts a runtime, probes it, and removes all that it made; nothing if interrupted. With `measure`
-/// also what a sandbox costs, and what many at once do.
+/// How far a look goes; each goes as far as the one before it, and further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Look {
+    /// What sandboxes are.
+    Inside,
+    /// What one costs.
+    Cost,
+    /// What many at once do.
+    Many,
+}
+
+/// Starts a runtime, probes it, and removes all that it made; nothing if interrupted.
 ///
 /// # Errors
 /// If the runtime does not work here.
 pub fn observed(
     target: &Target,
-    measure: bool,
+    look: Look,
 ) -> Result<Option<(Observation, Option<Scale>)>, DriveError> {
     let backend = Backend::named(target)?;
     let launcher = std::env::current_exe()?;
     let mut options = ProbeOptions::with(&launcher);
-    if measure {
+    if look >= Look::Cost {
         options.measure_in = Some(state_directory().map_err(RuntimeError::from)?);
     }
     let threads =
@@ -34,7 +44,7 @@ pub fn observed(
         let runtime = backend.start(Clock::start()).await?;
         let looked = async {
             let observation = observe(&runtime, &options).await;
-            let scale = if measure { Some(scale(&runtime).await?) } else { None };
+            let scale = if look == Look::Many { Some(scale(&runtime).await?) } else { None };
             Ok::<_, RuntimeError>((observation, scale))
         };
         let observed = tokio::select! {

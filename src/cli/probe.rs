@@ -6,17 +6,13 @@ use std::path::PathBuf;
 use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::observed::{Look, observed};
 use super::options::Format;
-use crate::drive::clock::Clock;
-use crate::drive::journal::state_directory;
-use crate::drive::probe::{Observation, ProbeOptions, SandboxCost, Verdict, observe};
-use crate::drive::runtime::AnyRuntime;
-use crate::drive::shutdown::Shutdown;
-use crate::drive::{Backend, DriveError};
+use crate::drive::DriveError;
+use crate::drive::probe::{Observation, SandboxCost, Verdict};
 use crate::report::number::three;
 use crate::report::{Cell, Table, Tone, number_head, text_head};
 use crate::scenario::types::{RuntimeName, Target, TargetNetwork};
-use crate::units::Span;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,9 +23,6 @@ Examples:
 
 Exit codes: 0 as expected, 1 a runtime claims what does not hold, 3 a runtime is not
 available, 4 a probe says nothing";
-
-/// How long what the probes made may take to go.
-const DRAIN_WITHIN: Span = Span::from_secs(60);
 
 /// Arguments of `probe`.
 #[derive(Clone, Debug, clap::Args)]
@@ -129,7 +122,7 @@ fn unavailable(error: &DriveError) -> Failure {
     Failure::of(Exit::Environment, error).help("`plimsoll doctor` tells what works on this machine")
 }
 
-/// Starts the runtime, probes it, and removes all that it made; nothing if interrupted.
+/// What is observed of a runtime, used as the arguments say; nothing if interrupted.
 fn probed(args: &Args, name: RuntimeName) -> Result<Option<Observation>, DriveError> {
     let target = Target {
         program: args.program.clone(),
@@ -140,31 +133,8 @@ fn probed(args: &Args, name: RuntimeName) -> Result<Option<Observation>, DriveEr
         sessions_per_sandbox: args.sessions_per_sandbox,
         ..Target::of(name)
     };
-    let backend = Backend::named(&target)?;
-    let launcher = std::env::current_exe()?;
-    let mut options = ProbeOptions::with(&launcher);
-    if args.measure {
-        options.measure_in =
-            Some(state_directory().map_err(crate::drive::runtime::RuntimeError::from)?);
-    }
-    let tokio =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    tokio.block_on(async {
-        let shutdown = Shutdown::listen()?;
-        let runtime = backend.start(Clock::start()).await?;
-        let observation = tokio::select! {
-            observation = observe(&runtime, &options) => Some(observation),
-            _ = shutdown.asked() => None,
-        };
-        drained(&runtime).await;
-        Ok(observation)
-    })
-}
-
-async fn drained(runtime: &AnyRuntime) {
-    for left in runtime.drain(DRAIN_WITHIN).await.left {
-        eprintln!("plimsoll: {left}; `plimsoll clean` will try again");
-    }
+    let look = if args.measure { Look::Cost } else { Look::Inside };
+    Ok(observed(&target, look)?.map(|(observation, _)| observation))
 }
 
 fn keep(out: &std::path::Path, observations: &[Observation]) -> Result<(), Failure> {

@@ -26,6 +26,8 @@ pub struct SavedRun {
     files_only: bool,
     /// The day on which it began.
     pub date: String,
+    /// Whether the driver kept up, so that the run is to be used.
+    pub valid: bool,
     /// The machine.
     pub host: Option<String>,
 }
@@ -62,6 +64,7 @@ impl SavedRun {
             runtime: text(&target["runtime"]).unwrap_or_else(|| "process".to_owned()),
             files_only: target["keep"] == "files",
             date: text(&manifest["began"]).unwrap_or_default().chars().take(10).collect(),
+            valid: run["quality"]["valid"] != Value::Bool(false),
             host: host(&manifest["host"]),
         })
     }

@@ -229,6 +229,32 @@ fn twenty_million_tokens_a_minute_against_the_highest_tier() {
     assert_eq!(quota(&studied(&text), "models.gpt.quota.tpm").ask, Some(30e6));
 }
 
+/// The seed's platform as it is sold: 50 sessions, of 1,000 agents that begin a turn of ten minutes at once.
+#[test]
+fn a_thousand_agents_on_the_default_quota_of_foundry() {
+    let platform = "{use: foundry-agent-service}";
+    let case = (0..1_000).fold(Case::on(platform), |c, _| c.session(0.0, &turn(0.0, 600.0)));
+    let run = case.studied();
+    // 50 have a slot, 500 a place in the queue, 450 neither; the 500 leave after 30 s, long before a slot is free.
+    let found = quota(&run, "platform.capacity.elastic.max_concurrent");
+    check(found, [50.0, 1_000.0, 950.0, 50.0, 1_000.0], Some(1_200.0), QuotaVerdict::Binds);
+    assert!(found.first);
+    assert_eq!(run.counters["sessions_completed"], 50.0);
+    assert_eq!(
+        found.request.as_deref(),
+        Some(
+            "Please raise sandboxes (sessions) at once from 50 to 1,200 sandboxes. Reason: a peak of 1,000 sandboxes \
+             (simulation, with no quota in the way), and 20% headroom."
+        )
+    );
+    // The smaller regions give 15, and what to ask for is the same.
+    let platform = "{use: foundry-agent-service, capacity: {elastic: {max_concurrent: 15}}}";
+    let case = (0..1_000).fold(Case::on(platform), |c, _| c.session(0.0, &turn(0.0, 600.0)));
+    let run = case.studied();
+    let found = quota(&run, "platform.capacity.elastic.max_concurrent");
+    check(found, [15.0, 1_000.0, 985.0, 15.0, 1_000.0], Some(1_200.0), QuotaVerdict::Binds);
+}
+
 #[test]
 fn a_quota_that_another_one_hides_is_found_too() {
     // Each session takes a second, so 16.7 are there at once. Ten slots let ten through in a second, 12M tokens a
