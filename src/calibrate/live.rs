@@ -128,8 +128,10 @@ impl LiveSeries {
                 n: points.len(),
                 how: match error {
                     Some(_) => "least squares of time on bytes",
-                    None => "the least time a byte took, but for 1 in 50; least squares would leave \
-                             less than nothing to the fixed part",
+                    None => {
+                        "the least time a byte took, but for 1 in 50; least squares would leave \
+                             less than nothing to the fixed part"
+                    }
                 },
             });
         }

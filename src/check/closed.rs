@@ -60,6 +60,7 @@ fn turned_away(findings: &mut Findings<'_>, population: u64) {
     let (Some(queue), Some(slots)) = (platform.queue.capacity.get(), slots(findings)) else {
         return;
     };
+    let slots = slots.saturating_mul(u64::from(platform.isolation.seats()));
     // Who waits for a policy or an identity first lets time pass: of an agent only one session does.
     let identity = platform.governance.identity.as_ref();
     let issue = identity.filter(|identity| !is_zero(&identity.issue));

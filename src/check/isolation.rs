@@ -2,7 +2,9 @@
 
 use super::{Findings, path};
 use crate::scenario::source::Path;
-use crate::scenario::types::{Contention, ContentionPoint, Image, Isolation, Tier};
+use crate::scenario::types::{
+    Contention, ContentionPoint, IdleThen, Image, Isolation, RuntimeName, Tier,
+};
 
 pub(super) fn check(findings: &mut Findings<'_>) {
     let isolation = &findings.scenario.platform.isolation;
@@ -165,7 +167,7 @@ fn drift(findings: &mut Findings<'_>, place: &Path, tier: &Tier) {
     findings.not_zero(place, drift.mean() == 0.0, why, help);
 }
 
-/// Several sessions in one sandbox are in the language and not yet in the simulator.
+/// Several sessions in one sandbox: only in a shared container, and nothing there is one session's alone.
 fn sharing(findings: &mut Findings<'_>, place: &Path, isolation: &Isolation) {
     let Some(sessions) = isolation.tier().sessions_per_sandbox else { return };
     let at = findings.at;
@@ -183,11 +185,33 @@ fn sharing(findings: &mut Findings<'_>, place: &Path, isolation: &Isolation) {
         findings.push(found.help("remove it: only sessions of a `shared-container` share one"));
         return;
     }
-    let message = format!("{sessions} sessions in one sandbox are not simulated yet");
-    let found = at.error("not-simulated", place, message);
-    let help = format!(
-        "{alone}; or make the container the host: `capacity.hosts` with its cores and memory and `overcommit`, as the \
-         preset `traditional-shared-container` does"
-    );
-    findings.push(found.help(help));
+    let platform = &findings.scenario.platform;
+    let their_own = "write 1: each session then has a sandbox of its own";
+    if platform.idle.then == IdleThen::Hibernate {
+        let message = format!(
+            "{sessions} sessions share a sandbox, and none of them can be hibernated alone"
+        );
+        let found = at.error("shared-hibernates", place, message);
+        let found = at.depends(found, path(["platform", "idle", "then"]));
+        findings
+            .push(found.help(format!("write `idle: {{then: keep}}` or `kill`; or {their_own}")));
+    }
+    if platform.pool.is_some() {
+        let message =
+            format!("{sessions} sessions share a sandbox, and a pool's place is claimed by one");
+        let found = at.error("shared-pool", place, message);
+        let found = at.depends(found, path(["platform", "pool"]));
+        findings.push(found.help(format!("remove `pool`; or {their_own}")));
+    }
+    let live = findings.scenario.live.as_ref();
+    if live.is_some_and(|live| live.target.runtime != RuntimeName::Shared) {
+        let message = format!(
+            "{sessions} sessions share a sandbox when simulated, and each has its own when driven live"
+        );
+        let found = at.warning("shared-not-live", place, message);
+        let found = at.depends(found, path(["live", "target", "runtime"]));
+        findings.push(
+            found.help("`live.target.runtime: shared` has live sessions share containers, too"),
+        );
+    }
 }

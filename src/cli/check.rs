@@ -190,12 +190,13 @@ fn derived(scenario: &Scenario, setup: &Setup, expected: &Expectation) -> Vec<De
     sheet.0
 }
 
-/// Sandboxes that there can be at once.
+/// Sessions that can have a sandbox at once, or a seat in one.
 fn slots(scenario: &Scenario) -> Option<u64> {
-    match &scenario.platform.capacity {
+    let sandboxes = match &scenario.platform.capacity {
         Capacity::Elastic(elastic) => elastic.max_concurrent.get(),
         Capacity::Hosts(hosts) => fleet::slots(scenario, hosts),
-    }
+    };
+    Some(sandboxes?.saturating_mul(u64::from(scenario.platform.isolation.seats())))
 }
 
 /// Calls and tokens a minute against the model's quota.

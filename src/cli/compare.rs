@@ -190,7 +190,8 @@ fn look(live: &Live, runtimes: &[RuntimeName], console: &Console) -> Result<Vec<
         let runtime = *runtime;
         console.note(&format!("looking into sandboxes of {}", name(runtime)));
         match observed(&target(live, runtime), Look::Many)
-            .map_err(|error| live::unavailable(&error))? {
+            .map_err(|error| live::unavailable(&error))?
+        {
             Some((observation, scale)) => {
                 all.push(Seen { runtime: name(runtime), observation, scale });
             }

@@ -58,8 +58,10 @@ mod tests {
     #[test]
     fn observations_and_comparisons_tell_it() {
         let cost = r#""runtime": "runc", "cost": {"overhead": "10921KiB"}"#;
-        let probe = format!(r#"{{"observations": [{{"runtime": "process", "cost": null}}, {{{cost}}}]}}"#);
-        let compared = format!(r#"{{"observed": [{{"runtime": "runc", "observation": {{{cost}}}}}]}}"#);
+        let probe =
+            format!(r#"{{"observations": [{{"runtime": "process", "cost": null}}, {{{cost}}}]}}"#);
+        let compared =
+            format!(r#"{{"observed": [{{"runtime": "runc", "observation": {{{cost}}}}}]}}"#);
         for text in [&probe, &compared] {
             let found = kept(text, "runc").unwrap();
             assert_eq!((found.value.as_str(), found.base), ("10921KiB", 10_921.0 * 1024.0));

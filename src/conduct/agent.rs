@@ -20,6 +20,19 @@ pub(super) enum Slot {
     Idle,
     PoolStarting,
     Pool,
+    /// None of its own: it has a seat in a sandbox that is being booted, or gets one.
+    Boarding,
+    /// None of its own: it has a seat, and is in a turn.
+    SeatTurn,
+    /// None of its own: it has a seat, and thinks.
+    SeatIdle,
+}
+
+impl Slot {
+    /// Whether it is a seat in another agent's sandbox.
+    pub fn is_seat(self) -> bool {
+        matches!(self, Slot::Boarding | Slot::SeatTurn | Slot::SeatIdle)
+    }
 }
 
 /// Who an agent is.
@@ -36,6 +49,11 @@ pub(super) enum Kind {
     Place {
         /// Which.
         pool: u16,
+    },
+    /// A sandbox with seats.
+    Vessel {
+        /// Which.
+        number: u32,
     },
     /// A session that left before the run; only its snapshot is there.
     Past,
@@ -61,6 +79,7 @@ pub(super) struct Agent<T> {
     /// The session's own next event.
     pub pending: Option<T>,
     pub dirtied: Bytes,
+    /// Its sandbox's host; of one who has a seat, the agent whose sandbox that is in.
     pub host: u32,
     /// The model call being served.
     pub call: u32,
@@ -132,6 +151,10 @@ impl<T> Agent<T> {
 
     pub fn is_place(&self) -> bool {
         matches!(self.kind, Kind::Place { .. })
+    }
+
+    pub fn is_vessel(&self) -> bool {
+        matches!(self.kind, Kind::Vessel { .. })
     }
 
     /// When the next turn begins of a session whose turn has just ended; never if none is to come.
@@ -212,7 +235,15 @@ impl<T> Agents<T> {
         found.map(|(id, _)| id).collect()
     }
 
-    /// Whose sandbox an agent runs in: its own number, or that of the session it is a sub-agent of.
+    /// Whose sandbox an agent runs in: its own, its parent's, or one in which it has a seat.
+    #[inline]
+    pub fn sandbox(&mut self, id: u32) -> u32 {
+        let root = self.root(id);
+        let agent = self.get(root);
+        if agent.slot.is_seat() { agent.host } else { root }
+    }
+
+    /// The session that an agent is or belongs to: its own number, or that of the session it is a sub-agent of.
     #[inline]
     pub fn root(&mut self, mut id: u32) -> u32 {
         while self.have_children

@@ -116,7 +116,7 @@ impl<X: Executor> Conduct<X> {
         }
         // Once a batch, behind the first call's policies.
         let identity = self.identity(now + waits[0], id);
-        let sandbox = self.agents.root(id);
+        let sandbox = self.agents.sandbox(id);
         // A sub-agent runs in a sandbox of its parent's size.
         let (host, class) =
             (self.agents.get(sandbox).host, self.agents.get(sandbox).session.class());

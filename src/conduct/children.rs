@@ -47,13 +47,18 @@ impl<X: Executor> Conduct<X> {
     }
 
     /// The sandbox is lost, and with it all sub-agents in it.
-    pub(super) fn drop_children(&mut self, root: u32, exec: &mut X) {
+    pub(super) fn drop_children(&mut self, now: Time, root: u32, exec: &mut X) {
         if !self.demand.have_children {
             return;
         }
         let mut lost = self.agents.all(|agent| agent.is_child());
         lost.retain(|id| self.agents.root(*id) == root);
+        let shared = self.agents.get(root).slot.is_seat();
         for id in lost {
+            // The sandbox, and with it what runs there, goes behind its last session.
+            if shared {
+                exec.abort(now, id);
+            }
             if let Some(pending) = self.agents.get(id).pending.take() {
                 exec.cancel(pending);
             }

@@ -28,6 +28,10 @@ impl<X: Executor> Conduct<X> {
             Effect::Begin { id, start, attempt: _, beside } => {
                 self.begin(now, id, start, beside, exec);
             }
+            Effect::Launched { id, vessel, host } => self.launched(now, id, vessel, host),
+            Effect::Seated { id, vessel, runs } => self.seated(now, id, vessel, runs),
+            Effect::BeginVessel { vessel, beside } => self.begin_vessel(now, vessel, beside, exec),
+            Effect::Scrapped { vessel } => self.scrapped(now, vessel, exec),
             Effect::Claimed { id, place, pool } => self.take_over(now, id, place, pool, exec),
             Effect::Ready { id } => self.ready(now, id, exec),
             Effect::Save { id } => self.save(now, id, exec),
@@ -143,6 +147,8 @@ impl<X: Executor> Conduct<X> {
             | Effect::PlaceExpired { id }
             | Effect::Granted { id, .. }
             | Effect::Begin { id, .. }
+            | Effect::Launched { id, .. }
+            | Effect::Seated { id, .. }
             | Effect::Ready { id }
             | Effect::Save { id }
             | Effect::Hibernated { id }
@@ -156,7 +162,9 @@ impl<X: Executor> Conduct<X> {
             | Effect::SetTimer { id, .. }
             | Effect::ClearTimer { id }
             | Effect::Gone { id } => id,
-            Effect::ServeSoon
+            Effect::BeginVessel { .. }
+            | Effect::Scrapped { .. }
+            | Effect::ServeSoon
             | Effect::ServeAt { .. }
             | Effect::NewPlace { .. }
             | Effect::StartHost { .. }

@@ -256,9 +256,10 @@ impl<X: Executor> Conduct<X> {
     /// A sandbox went down with its host. A session in a turn goes back to the begin of its step.
     pub(super) fn crashed(&mut self, now: Time, id: u32, rolls_back: bool, exec: &mut X) {
         exec.abort(now, id);
-        self.drop_children(id, exec);
+        self.drop_children(now, id, exec);
         let agent = self.agents.get(id);
-        let had_state = matches!(agent.slot, Slot::Turn | Slot::Idle);
+        let had_state =
+            matches!(agent.slot, Slot::Turn | Slot::Idle | Slot::SeatTurn | Slot::SeatIdle);
         if agent.in_turn {
             if let Some(pending) = agent.pending.take() {
                 exec.cancel(pending);
@@ -278,6 +279,8 @@ impl<X: Executor> Conduct<X> {
             let counter = if rolls_back { Counter::StateRolledBack } else { Counter::StateLost };
             self.recorder.count(counter, 1);
         }
-        self.set_slot(id, Slot::Free);
+        if !self.leave_seat(id) {
+            self.set_slot(id, Slot::Free);
+        }
     }
 }

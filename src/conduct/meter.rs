@@ -129,7 +129,7 @@ impl Held {
         let passed = now.since(self.since);
         self.since = now;
         match self.slot {
-            Slot::Free => {}
+            Slot::Free | Slot::Boarding | Slot::SeatTurn | Slot::SeatIdle => {}
             Slot::Starting | Slot::PoolStarting => self.starting += passed,
             Slot::Claiming | Slot::Turn => self.turn += passed,
             Slot::Idle => self.idle += passed,
@@ -177,7 +177,7 @@ impl Held {
 
 fn count(sign: i64, slot: Slot, recorder: &mut Recorder) {
     let holding = match slot {
-        Slot::Free => return,
+        Slot::Free | Slot::Boarding | Slot::SeatTurn | Slot::SeatIdle => return,
         Slot::Starting => Holding::SandboxStarting,
         Slot::Claiming | Slot::Turn => Holding::SandboxTurn,
         Slot::Idle => Holding::SandboxIdle,

@@ -14,6 +14,7 @@ mod hosts;
 mod meter;
 mod platform;
 mod quotas;
+mod seats;
 mod sessions;
 mod setup;
 mod snapshots;
@@ -33,6 +34,7 @@ use governance::TenantUse;
 use hosts::HostInfo;
 use meter::{Given, Meter};
 use quotas::Windows;
+use seats::Vessel;
 
 use crate::control::{Control, Effect};
 use crate::measure::{Counter, Gauge, Holding, HostHolding, Metric, Recorder, Totals};
@@ -85,8 +87,10 @@ pub struct Conduct<X: Executor> {
     windows: Windows,
     /// Classes whose agent has its identity.
     identified: Vec<bool>,
-    /// Places that pools have had.
+    /// Places that pools have had, and sandboxes with seats: they key their draws.
     places: u64,
+    /// Sandboxes with seats, by their numbers.
+    vessels: Vec<Vessel>,
     /// Scheduled events that happen by themselves and for ever.
     background: usize,
     /// Events in a row in which no session had a part.
@@ -131,6 +135,7 @@ impl<X: Executor> Conduct<X> {
             windows: Windows::new(setup.quotas.len()),
             identified: vec![false; setup.classes.len()],
             places: 0,
+            vessels: Vec::new(),
             background: 0,
             quiet: 0,
             outages: 0,
@@ -378,7 +383,7 @@ impl<X: Executor> Conduct<X> {
     fn count_slot(&mut self, held: Slot, class: ClassId, host: u32, sign: i64) {
         let class = &self.setup.classes[class.0 as usize];
         let (cpu, mem) = match held {
-            Slot::Free => return,
+            Slot::Free | Slot::Boarding | Slot::SeatTurn | Slot::SeatIdle => return,
             Slot::Starting => (Holding::VcpuStarting, Holding::MemoryStarting),
             Slot::Claiming | Slot::Turn => (Holding::VcpuTurn, Holding::MemoryTurn),
             Slot::Idle => (Holding::VcpuIdle, Holding::MemoryIdle),

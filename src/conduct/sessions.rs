@@ -56,6 +56,8 @@ impl<X: Executor> Conduct<X> {
         self.recorder.shift(Gauge::SessionsInTurn, 1);
         if idle {
             self.set_slot(id, Slot::Turn);
+        } else {
+            self.seat_turns(id, Slot::SeatTurn);
         }
         self.control.acquire(now, id, &mut self.effects);
     }
@@ -93,7 +95,7 @@ impl<X: Executor> Conduct<X> {
             Want::Fail => self.fail(now, id, exec),
             Want::Think { span } => {
                 self.end_turn(now, id);
-                self.set_slot(id, Slot::Idle);
+                self.idles(id);
                 self.control.release(id, &mut self.effects);
                 let timer = exec.schedule(now + span, Rank::Asks, Event::Turn { id });
                 let agent = self.agents.get(id);
@@ -112,6 +114,13 @@ impl<X: Executor> Conduct<X> {
         self.recorder.shift(Gauge::SessionsInTurn, -1);
     }
 
+    /// Its sandbox runs, and nothing in it for this session.
+    fn idles(&mut self, id: u32) {
+        if !self.seat_turns(id, Slot::SeatIdle) {
+            self.set_slot(id, Slot::Idle);
+        }
+    }
+
     fn complete(&mut self, now: Time, id: u32, end: End) {
         self.end_turn(now, id);
         let agent = self.agents.get(id);
@@ -123,7 +132,7 @@ impl<X: Executor> Conduct<X> {
             End::Close => self.control.close(id, &mut self.effects),
             End::Abandon => {
                 self.recorder.count(Counter::SessionsAbandoned, 1);
-                self.set_slot(id, Slot::Idle);
+                self.idles(id);
                 self.control.abandon(id, &mut self.effects);
             }
         }

@@ -10,8 +10,8 @@ use crate::units::{Bytes, Span, Time};
 use crate::workload::plan::ClassId;
 use crate::workload::session::{Session, Want};
 
-/// Numbers of pool places, which key their draws; sessions stay below.
-const PLACES: u64 = 1 << 62;
+/// Numbers of pool places and of sandboxes with seats, which key their draws; sessions stay below.
+pub(super) const PLACES: u64 = 1 << 62;
 
 impl<X: Executor> Conduct<X> {
     pub(super) fn granted(&mut self, now: Time, id: u32, start: Start, host: u32) {
@@ -39,7 +39,7 @@ impl<X: Executor> Conduct<X> {
         self.set_slot(id, Slot::Starting);
     }
 
-    fn observe_wait(&mut self, id: u32, waited: Span) {
+    pub(super) fn observe_wait(&mut self, id: u32, waited: Span) {
         let agent = self.agents.get(id);
         let by_history =
             if agent.had_sandbox { Metric::QueueWaitResume } else { Metric::QueueWaitNew };
@@ -49,7 +49,7 @@ impl<X: Executor> Conduct<X> {
     }
 
     /// The session has a sandbox: if it is its first, it has started.
-    fn has_sandbox(&mut self, id: u32) {
+    pub(super) fn has_sandbox(&mut self, id: u32) {
         if !std::mem::replace(&mut self.agents.get(id).had_sandbox, true) {
             self.recorder.count(Counter::SessionsStarted, 1);
         }
@@ -60,7 +60,8 @@ impl<X: Executor> Conduct<X> {
         (agent.since, agent.start) = (now, start);
         let (index, session) = (agent.session.index(), agent.session.number());
         let plans = &self.demand.plans;
-        let is_place = agent.is_place();
+        // What no session starts for itself has no faults planned.
+        let is_place = agent.is_place() || agent.is_vessel();
         let (tries, planned, purpose, share) = match start {
             Start::Boot => {
                 let tries = u32::from(agent.boots);
@@ -105,6 +106,8 @@ impl<X: Executor> Conduct<X> {
                 agent.dirtied = Bytes(0);
                 if agent.is_place() {
                     self.set_slot(id, Slot::Pool);
+                } else if agent.is_vessel() {
+                    self.set_slot(id, Slot::Idle);
                 }
                 self.recorder.count(Counter::ColdBoots, 1);
             }
@@ -112,7 +115,10 @@ impl<X: Executor> Conduct<X> {
             (Start::Boot, false) => self.recorder.count(Counter::BootFailures, 1),
             (Start::Restore, false) => self.recorder.count(Counter::RestoreFailures, 1),
         }
-        self.control.started(now, id, ok, &mut self.effects);
+        match self.agents.get(id).kind {
+            Kind::Vessel { number } => self.control.vessel_started(number, ok, &mut self.effects),
+            _ => self.control.started(now, id, ok, &mut self.effects),
+        }
     }
 
     fn restored(&mut self, id: u32, took: Span) {
@@ -134,7 +140,7 @@ impl<X: Executor> Conduct<X> {
     /// The turn's sandbox runs: it ran all along, or it has just been started.
     pub(super) fn ready(&mut self, now: Time, id: u32, exec: &mut X) {
         let agent = self.agents.get(id);
-        let started = matches!(agent.slot, Slot::Starting | Slot::Claiming);
+        let started = matches!(agent.slot, Slot::Starting | Slot::Claiming | Slot::Boarding);
         if started {
             let cold = !agent.resumes && !agent.claims;
             let asked = agent.turn_at;
@@ -143,7 +149,9 @@ impl<X: Executor> Conduct<X> {
             if cold {
                 self.recorder.observe(Metric::ColdStart, waited);
             }
-            self.set_slot(id, Slot::Turn);
+            if !self.seat_turns(id, Slot::SeatTurn) {
+                self.set_slot(id, Slot::Turn);
+            }
         }
         let want = self.agents.get(id).session.sandbox_ready(&self.demand);
         if want == Want::Proceed && !started {
@@ -203,6 +211,9 @@ impl<X: Executor> Conduct<X> {
     }
 
     pub(super) fn destroy(&mut self, now: Time, id: u32, exec: &mut X) {
+        if self.leave_seat(id) {
+            return;
+        }
         exec.destroy(now, id);
         self.agents.get(id).dirtied = Bytes(0);
         self.set_slot(id, Slot::Free);

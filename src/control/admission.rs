@@ -31,7 +31,7 @@ impl Control {
         }
         let ticket = self.queue.join(place, id, policy.tenant);
         self.entries[id as usize].state = State::Queued { start, ticket };
-        self.room.waits(policy.shape, true);
+        self.waits(id, true);
         out.push(Effect::Queued { id });
         if let Some(timeout) = self.config.queue_timeout {
             self.set_timer(id, TimerKind::Queue, timeout, out);
@@ -60,6 +60,15 @@ impl Control {
         self.room.take(now, policy.shape, policy.tenant)
     }
 
+    /// A request waits, or no longer: what it would take of a host.
+    fn waits(&mut self, id: u32, joins: bool) {
+        let entry = &self.entries[id as usize];
+        let counts = entry.is(Flag::Place) || self.seats.waits(entry.class(), joins);
+        if counts {
+            self.room.waits(self.policy(id).shape, joins);
+        }
+    }
+
     /// Serves the queue; called at the instant that [`Effect::ServeSoon`] or [`Effect::ServeAt`]
     /// named.
     pub fn serve(&mut self, now: Time, out: &mut Vec<Effect>) {
@@ -80,7 +89,8 @@ impl Control {
             let State::Queued { start, .. } = self.entries[id as usize].state else {
                 unreachable!("who is found in the queue waits")
             };
-            let claimed = start == Start::Boot && self.claim_waiting(now, id, out);
+            let claimed = start == Start::Boot
+                && (self.sit_waiting(id, out) || self.claim_waiting(now, id, out));
             let room = if claimed { Ok(None) } else { self.room_for(now, id, start).map(Some) };
             if let Err(blocked) = room {
                 self.held_up_by = blocked.by();
@@ -89,7 +99,7 @@ impl Control {
                 Ok(None) => {}
                 Ok(Some(host)) => {
                     self.queue.take(place);
-                    self.room.waits(self.policy(id).shape, false);
+                    self.waits(id, false);
                     self.clear_timer(id, out);
                     self.grant(id, start, host, out);
                 }
@@ -117,7 +127,7 @@ impl Control {
             match self.room_for(now, id, Start::Boot) {
                 Ok(host) => {
                     self.refills.pop_front();
-                    self.room.waits(self.policy(id).shape, false);
+                    self.waits(id, false);
                     self.grant(id, Start::Boot, host, out);
                 }
                 Err(blocked) => return self.await_token(blocked.token_at(), out),
@@ -134,7 +144,7 @@ impl Control {
             }
         }
         self.entries[id as usize].state = State::Queued { start: Start::Boot, ticket: 0 };
-        self.room.waits(self.policy(id).shape, true);
+        self.waits(id, true);
         self.refills.push_back(id);
     }
 
@@ -149,6 +159,9 @@ impl Control {
 
     fn grant(&mut self, id: u32, start: Start, host: u32, out: &mut Vec<Effect>) {
         self.entries[id as usize].host = host;
+        if self.seats.are_shared() && !self.entries[id as usize].is(Flag::Place) {
+            return self.launch(id, host, out);
+        }
         out.push(Effect::Granted { id, start, host });
         self.begin(id, start, 0, out);
     }
@@ -162,12 +175,19 @@ impl Control {
 
     /// A start is no longer under way.
     pub(super) fn start_over(&mut self, id: u32, out: &mut Vec<Effect>) {
+        // The start of a sandbox with seats is not that of one who sits in it.
+        if self.seats.has(id) {
+            return;
+        }
         if self.room.start_ends(self.entries[id as usize].host) {
             self.serve_soon(out);
         }
     }
 
     pub(super) fn free_slot(&mut self, id: u32, out: &mut Vec<Effect>) {
+        if self.leave_seat(id, out) {
+            return;
+        }
         let policy = self.policy(id);
         self.room.free(self.entries[id as usize].host, policy.shape, policy.tenant);
         self.serve_soon(out);
@@ -176,7 +196,7 @@ impl Control {
     /// The request is no longer in the queue, or among the places that wait. Who stood behind it may
     /// fit where it did not.
     pub(super) fn leave_queue(&mut self, id: u32, out: &mut Vec<Effect>) {
-        self.room.waits(self.policy(id).shape, false);
+        self.waits(id, false);
         if self.entries[id as usize].is(Flag::Place) {
             self.refills.retain(|waiting| *waiting != id);
         } else {

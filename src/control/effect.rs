@@ -64,6 +64,36 @@ pub enum Effect {
         /// The pool.
         pool: u16,
     },
+    /// The request got a slot, for a sandbox in which others will sit too; its boot follows.
+    Launched {
+        /// Who sits in it first.
+        id: u32,
+        /// Its number among sandboxes with seats.
+        vessel: u32,
+        /// Where; 0 on an elastic platform.
+        host: u32,
+    },
+    /// The session has a seat.
+    Seated {
+        /// Who.
+        id: u32,
+        /// In which sandbox.
+        vessel: u32,
+        /// Whether that runs; else it is being booted.
+        runs: bool,
+    },
+    /// Boot a sandbox with seats.
+    BeginVessel {
+        /// Which.
+        vessel: u32,
+        /// Starts under way on its host, itself counted.
+        beside: u32,
+    },
+    /// Nobody sits in the sandbox any more: destroy it, its slot is free.
+    Scrapped {
+        /// Which.
+        vessel: u32,
+    },
     /// The sandbox runs and the turn can go on.
     Ready {
         /// Whose turn.
@@ -84,12 +114,12 @@ pub enum Effect {
         /// Who asks.
         id: u32,
     },
-    /// Destroy the sandbox: its slot is free.
+    /// Destroy the sandbox: its slot is free. Of one who has a seat: leave it.
     Destroy {
         /// Whose sandbox.
         id: u32,
     },
-    /// Destroy the sandbox because it was idle, its state lost.
+    /// Destroy the sandbox because it was idle, its state lost. Of one who has a seat: leave it.
     Kill {
         /// Whose sandbox.
         id: u32,

@@ -5,6 +5,7 @@ use super::entry::{Entry, Flag, State};
 use super::pool::Pool;
 use super::queue::Queue;
 use super::room::{HeldUpBy, Room, Store};
+use super::seats::Seats;
 use super::{ClassPolicy, ControlConfig};
 use crate::engine::prefetch;
 use crate::scenario::types::IdleThen;
@@ -21,6 +22,7 @@ pub struct Control {
     pub(super) room: Room,
     pub(super) pools: Vec<Pool>,
     pub(super) store: Store,
+    pub(super) seats: Seats,
     pub(super) serving: bool,
     pub(super) token_due: Option<Time>,
     /// The control plane grants nothing.
@@ -39,6 +41,7 @@ impl Control {
             refills: std::collections::VecDeque::new(),
             room: Room::new(&config.room, tenants, config.compression),
             pools: config.pools.iter().map(|terms| Pool::new(terms.clone())).collect(),
+            seats: Seats::new(config.seats, config.classes.len()),
             store: Store { quota: config.storage_quota, held: 0 },
             serving: false,
             token_due: None,
@@ -138,7 +141,7 @@ impl Control {
                 self.request(now, id, Start::Restore, out);
             }
             State::None => {
-                if !self.claim(now, id, out) {
+                if !self.sit(id, out) && !self.claim(now, id, out) {
                     self.request(now, id, Start::Boot, out);
                 }
             }

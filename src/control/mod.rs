@@ -16,7 +16,8 @@
 //! ```
 //!
 //! A place of a pool goes queued(boot) ─► booting ─► pooled, until a session without a snapshot
-//! claims its sandbox: claiming ─► busy.
+//! claims its sandbox: claiming ─► busy. Where sessions share sandboxes each has a seat in one, and
+//! the sandbox holds the slot.
 
 mod admission;
 mod bucket;
@@ -30,6 +31,7 @@ mod pool;
 mod queue;
 mod ration;
 mod room;
+mod seats;
 #[cfg(test)]
 mod tests;
 mod warm;
@@ -88,6 +90,8 @@ pub struct ControlConfig {
     pub archive_after: Option<Span>,
     /// Bytes of stored snapshots from which on nothing new boots.
     pub storage_quota: Option<Bytes>,
+    /// Sessions of one class that share a sandbox; one for a sandbox each.
+    pub seats: u32,
     /// Tries of one boot, and of one restore, in all.
     pub attempts: u32,
     /// Factor by which waited time is compressed.
@@ -120,6 +124,7 @@ impl ControlConfig {
             retention: platform.retention.get().map(compressed),
             archive_after: platform.archive.as_ref().map(|archive| compressed(archive.after)),
             storage_quota: platform.storage_quota,
+            seats: platform.isolation.seats(),
             attempts: platform.faults.attempts.max(1),
             compression,
         }

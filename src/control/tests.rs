@@ -26,6 +26,7 @@ fn config(slots: Option<u64>) -> ControlConfig {
         idle_timeout: IDLE,
         idle_then: IdleThen::Hibernate,
         retention: Some(RETENTION),
+        seats: 1,
         attempts: 1,
         compression: 1.0,
     }

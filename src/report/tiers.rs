@@ -156,7 +156,7 @@ fn footprint(all: &[ObservedRuntime<'_>]) -> Table {
             let mib = |bytes: Bytes| bytes.0 as f64 / f64::from(1 << 20);
             let ms = |seconds: f64| seconds * 1e3;
             let Factors { cpu, memory, file, sync } = cost.factors;
-            let host = scale.map_or(f64::NAN, |scale| mib(scale.density.host_each));
+            let host = scale.and_then(|scale| scale.density.host_each).map_or(f64::NAN, mib);
             let (idle, overhead) = (mib(cost.idle.bytes), cost.overhead.map_or(f64::NAN, mib));
             let (first, exec) = (ms(cost.first_exec_s), ms(cost.exec_s));
             Some([idle, overhead, host, first, exec, ms(cost.destroy_s), cpu, memory, file, sync])
@@ -209,7 +209,7 @@ fn contention(all: &[ObservedRuntime<'_>]) -> Table {
                 one.starts.to_string().into(),
                 three(one.p50_s * 1e3).into(),
                 three(one.slowest_s * 1e3).into(),
-                three(one.factor).into(),
+                with_spread(one.factor, one.factor_ci95).into(),
             ]);
         }
     }

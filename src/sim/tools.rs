@@ -39,7 +39,7 @@ impl World {
             timer: None,
             busy: 0,
             runs: false,
-            alone: job.batch == 1 && !self.have_children,
+            alone: job.batch == 1 && !self.share_sandboxes,
         };
         self.work(job.id).root = job.sandbox;
         let work = self.work.of(job.sandbox);

@@ -85,7 +85,7 @@ pub struct World {
     /// Versions of the agent that have come out.
     pub(super) image_version: u32,
     /// Whether sandboxes may have calls of several sessions in them.
-    pub(super) have_children: bool,
+    pub(super) share_sandboxes: bool,
     /// New versions come, and no host has the image of one before.
     pub(super) images_expire: bool,
 }
@@ -124,7 +124,7 @@ impl World {
             memory_changes: setup.meter.memory.map(|_| Vec::new()),
             place_images: setup.images_placed,
             image_version: 0,
-            have_children: setup.have_children,
+            share_sandboxes: setup.have_children || setup.control.seats > 1,
             images_expire: setup.rollouts.is_some(),
         }
     }

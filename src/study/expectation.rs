@@ -294,7 +294,9 @@ impl Expectation {
     /// are always up. `None` without an arrival rate.
     pub fn usage(&self, scenario: &Scenario, seconds: f64) -> Option<Usage> {
         let sessions = self.rate?.base() * seconds;
-        let in_turn = |mean: Mean| Phases { turn: mean.value * sessions, ..Phases::default() };
+        // At best all seats of a shared sandbox are in turns together.
+        let shared = sessions / f64::from(scenario.platform.isolation.seats());
+        let in_turn = |mean: Mean| Phases { turn: mean.value * shared, ..Phases::default() };
         let meter = MeterTerms::of(scenario);
         let consumed = meter.memory.map(|terms| ConsumedLedger {
             floor_bytes: terms.floor.0,

@@ -99,7 +99,8 @@ impl Told<'_> {
 
     fn load(&self) -> Option<String> {
         let (open, in_turn) = (self.expected.open_sessions()?, self.expected.in_turn()?);
-        let slots = self.slots.map(|slots| format!(", for which there are {slots} slots"));
+        let slots =
+            self.slots.map(|slots| format!(", for which there are {slots} {}", self.places()));
         Some(format!(
             "So {} sessions are open at once (Little's law: arrivals × length), and {} of them are in a turn: that is \
              the load offered to sandboxes{}.",
@@ -237,14 +238,17 @@ impl Told<'_> {
         let Some(rate) = self.rate() else { return };
         let in_turn = self.expected.in_turn().unwrap_or_default();
         if let Some(slots) = self.slots.filter(|slots| in_turn > *slots as f64) {
+            let (who, places) = (self.occupants(), self.places());
             found.push(format!(
-                "sandboxes in turns alone are {}, more than the {slots} slots there are: the queue grows without \
-                 bound, or turns sessions away",
+                "{who} in turns alone are {}, more than the {slots} {places} there are: the queue grows without bound, \
+                 or turns sessions away",
                 count(in_turn)
             ));
         }
+        let seats = f64::from(self.scenario.platform.isolation.seats());
         let Capacity::Elastic(elastic) = &self.scenario.platform.capacity else { return };
-        let (vcpu, gib) = (self.expected.vcpu_s.value * rate, self.expected.gib_s.value * rate);
+        let [vcpu, gib] =
+            [self.expected.vcpu_s, self.expected.gib_s].map(|mean| mean.value * rate / seats);
         if let Some(limit) = elastic.vcpu.filter(|limit| vcpu > limit.0) {
             found.push(format!(
                 "sandboxes in turns hold {} vCPUs, more than `capacity.elastic.vcpu` of {limit}",
@@ -258,7 +262,7 @@ impl Told<'_> {
             ));
         }
         if let Some(limit) = &elastic.create_rate
-            && rate > limit.limit.per_second()
+            && rate / seats > limit.limit.per_second()
         {
             found.push(format!(
                 "{} sessions arrive a second, and each needs a sandbox, but `capacity.elastic.create_rate` lets {} start",
@@ -266,6 +270,15 @@ impl Told<'_> {
                 limit.limit
             ));
         }
+    }
+
+    /// What a place for a session is called.
+    fn places(&self) -> &'static str {
+        if self.scenario.platform.isolation.seats() > 1 { "seats" } else { "slots" }
+    }
+
+    fn occupants(&self) -> &'static str {
+        if self.scenario.platform.isolation.seats() > 1 { "sessions" } else { "sandboxes" }
     }
 
     fn against_quota(&self, load: &ModelLoad, model: &Model, found: &mut Vec<String>) {

@@ -1,7 +1,7 @@
 //! The piece of a scenario that is driven live, as a scenario of its own.
 
 use crate::conduct::RunOptions;
-use crate::scenario::types::{Live, Measure, Scenario, Start, Warmup};
+use crate::scenario::types::{Isolation, Live, Measure, Scenario, Start, Warmup};
 
 /// The scenario of the live piece and what is set beside it: so many sessions, to their last, from
 /// an empty platform, in compressed time. The twin is simulated with the very same.
@@ -12,6 +12,10 @@ pub fn piece(scenario: &Scenario, live: &Live) -> (Scenario, RunOptions) {
         piece.workload.arrivals = None;
         // The piece's load is one instant of the cycle, not a cycle in seconds.
         piece.workload.profile = None;
+    }
+    // A live session has a sandbox of its own; a runtime whose sessions share one sees to that itself.
+    if let Isolation::SharedContainer(tier) = &mut piece.platform.isolation {
+        tier.sessions_per_sandbox = None;
     }
     piece.experiment.start = Start::Empty;
     piece.experiment.warmup = Warmup::None;

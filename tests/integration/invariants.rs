@@ -42,7 +42,11 @@ fn check(case: &Case) {
     super::quotas::check_use(totals);
     check_hosts(&scenario, totals);
     check_cost(&scenario, totals);
-    check_log(case, &outcome);
+    if case.seats() == 1 {
+        check_log(case, &outcome);
+    } else {
+        check_seats(case, &outcome);
+    }
     if case.to_the_end {
         check_end(case, &outcome);
         check_little(case, &outcome);
@@ -101,7 +105,11 @@ fn check_counts(case: &Case, totals: &Totals) {
     let paths = [Metric::RestoreMemory, Metric::RestoreFilesystem, Metric::RestoreArchived];
     assert_eq!(paths.map(seen).iter().sum::<u64>(), count(Counter::Restores));
     assert_eq!(seen(Metric::Snapshot), count(Counter::Snapshots));
-    if case.extra.pool.is_none() {
+    if case.seats() > 1 {
+        // Who waits may get a seat, and a boot is waited for by all who have one.
+        assert!(seen(Metric::QueueWait) >= count(Counter::SandboxesMade));
+        assert_eq!(count(Counter::Restores) + count(Counter::PoolClaims), 0);
+    } else if case.extra.pool.is_none() {
         assert_eq!(seen(Metric::QueueWait), count(Counter::SandboxesMade));
         assert_eq!(seen(Metric::Ready), count(Counter::ColdBoots) + count(Counter::Restores));
         assert_eq!(count(Counter::PoolClaims), 0);
@@ -114,7 +122,7 @@ fn check_counts(case: &Case, totals: &Totals) {
     if case.warmup_s == 0 {
         assert!(seen(Metric::PoolClaim) <= count(Counter::PoolClaims));
     }
-    assert!(seen(Metric::ColdStart) <= count(Counter::ColdBoots));
+    assert!(case.seats() > 1 || seen(Metric::ColdStart) <= count(Counter::ColdBoots));
     assert_eq!(seen(Metric::Ttft), seen(Metric::ModelCall));
     assert_eq!(count(Counter::OomKills), count(Counter::TurnsFailed));
     let failed = count(Counter::SessionsFailed) + count(Counter::SubAgentsFailed);
@@ -301,6 +309,30 @@ fn check_log(case: &Case, outcome: &Outcome) {
     assert_eq!(held as i64 + pooled, running, "who holds a slot");
 }
 
+/// At each effect: no sandbox with more sessions than it has seats, no session with two seats.
+fn check_seats(case: &Case, outcome: &Outcome) {
+    let (mut sitting, mut of) = (FxHashMap::<u32, u32>::default(), FxHashMap::default());
+    for (session, effect) in &outcome.log {
+        match effect {
+            Effect::Launched { vessel, .. } | Effect::Seated { vessel, .. } => {
+                let here = sitting.entry(*vessel).or_default();
+                let launches = matches!(effect, Effect::Launched { .. });
+                assert!(!launches || *here == 0, "{session} boots a sandbox that others sit in");
+                *here += 1;
+                assert!(*here <= case.seats(), "{here} sessions in one sandbox");
+                assert_eq!(of.insert(*session, *vessel), None, "{session} has a second seat");
+            }
+            Effect::Destroy { .. } | Effect::Kill { .. } | Effect::Crashed { .. } => {
+                let vessel = of.remove(session).expect("only who has a seat leaves one");
+                *sitting.get_mut(&vessel).expect("it was counted") -= 1;
+            }
+            _ => {}
+        }
+    }
+    let there = sitting.values().filter(|here| **here > 0).count() as i64;
+    assert_eq!(there, outcome.totals.gauge(Gauge::SandboxesRunning).value(), "sandboxes sat in");
+}
+
 /// The most sandboxes of the first class's size that any host promises room for.
 fn most_on_a_host(case: &Case) -> u64 {
     let Some(fleet) = &case.extra.fleet else { return u64::MAX };
@@ -392,7 +424,10 @@ fn gave_up(outcome: &Outcome) -> u64 {
             Effect::Queued { .. } => {
                 queued.insert(*session, true);
             }
-            Effect::Granted { .. } | Effect::Claimed { .. } => {
+            Effect::Granted { .. }
+            | Effect::Claimed { .. }
+            | Effect::Launched { .. }
+            | Effect::Seated { .. } => {
                 queued.insert(*session, false);
             }
             Effect::TurnedAway { .. } if queued.insert(*session, false) == Some(true) => {

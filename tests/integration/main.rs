@@ -32,6 +32,7 @@ mod random_platform;
 mod replay;
 mod same_effects;
 mod script;
+mod seats;
 mod sharing;
 mod shipped;
 mod steady;

@@ -299,6 +299,12 @@ impl Case {
         )
     }
 
+    /// Sessions that share a sandbox: more than one in a half of the cases where they can.
+    pub fn seats(&self) -> u32 {
+        let can = self.policies.idle != Idle::Hibernate && self.extra.pool.is_none();
+        if can && self.seed % 2 == 1 { 2 + (self.seed / 2 % 3) as u32 } else { 1 }
+    }
+
     fn workload(&self) -> String {
         let d = &self.demand;
         let think = if d.think_s == 0.0 {
@@ -359,8 +365,12 @@ impl Case {
         };
         let timeout = p.timeout_s.map_or_else(String::new, |t| format!(", timeout: {t}s"));
         let [session, model, tool] = p.check_ms;
+        let tier = match self.seats() {
+            1 => "microvm: {".to_owned(),
+            seats => format!("shared-container: {{sessions_per_sandbox: {seats}, "),
+        };
         format!(
-            "{{isolation: {{microvm: {{schedule: {schedule}ms, {}, \
+            "{{isolation: {{{tier}schedule: {schedule}ms, {}, \
              boot: {{exponential: {{mean: {}ms}}}}, harness: {harness}ms, \
              snapshot: {{{kind}: {{fixed: {}ms, bandwidth: {bandwidth}, base: 1MB}}}}, \
              restore: {{fixed: {}ms, bandwidth: {bandwidth}, working_set: {}%}}}}}}, \

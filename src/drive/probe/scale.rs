@@ -2,6 +2,7 @@
 //! idle ones take.
 
 use std::fs;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -9,6 +10,7 @@ use tokio::task::JoinSet;
 use super::cost::host_memory;
 use super::{FIRST, random_token};
 use crate::drive::runtime::{AnyRuntime, CreateSpec, Limits, RuntimeError, SandboxId};
+use crate::random::{Draws, Purpose};
 use crate::units::Bytes;
 
 /// Starts in flight that are tried.
@@ -19,6 +21,15 @@ const STARTS: usize = 16;
 
 /// Sandboxes of the density.
 const IDLE: u64 = 12;
+
+/// Resamples behind an interval.
+const RESAMPLES: u32 = 1000;
+
+/// Looks at the host's memory until it is at rest, at most.
+const SETTLE: u32 = 20;
+
+/// Bytes that the host's memory may move between two looks while it is at rest.
+const AT_REST: u64 = 256 << 10;
 
 /// The first number of the sandboxes made here, apart from those of other probes.
 const OWN: u64 = FIRST + (1 << 30);
@@ -36,6 +47,8 @@ pub struct Contention {
     pub slowest_s: f64,
     /// Median over that of one at a time.
     pub factor: f64,
+    /// Its 95% interval, by resampling the starts of both (percentile bootstrap); none of one at a time.
+    pub factor_ci95: Option<[f64; 2]>,
 }
 
 /// Memory of the host before and after so many idle sandboxes.
@@ -43,9 +56,9 @@ pub struct Contention {
 pub struct Density {
     /// Sandboxes.
     pub sandboxes: u64,
-    /// What the host has less to give, for each: page cache, kernel memory and all (MemAvailable). Nothing
-    /// if the host had more afterwards.
-    pub host_each: Bytes,
+    /// What the host has less to give, for each: page cache, kernel memory and all (MemAvailable). None if
+    /// the host had as much afterwards: then other changes there were larger.
+    pub host_each: Option<Bytes>,
     /// PSS of all their processes, for each.
     pub pss_each: Bytes,
 }
@@ -67,21 +80,46 @@ pub struct Scale {
 pub async fn scale(runtime: &AnyRuntime) -> Result<Scale, RuntimeError> {
     let mut next = OWN;
     let mut contention: Vec<Contention> = Vec::new();
+    let mut alone: Vec<f64> = Vec::new();
     for at_once in AT_ONCE {
-        let mut times = starts(runtime, at_once, &mut next).await?;
-        times.sort_unstable_by(f64::total_cmp);
-        let p50_s = times[(times.len() - 1) / 2];
-        let alone = contention.first().map_or(p50_s, |one| one.p50_s);
+        let times = starts(runtime, at_once, &mut next).await?;
+        if alone.is_empty() {
+            alone.clone_from(&times);
+        }
         contention.push(Contention {
             at_once,
             starts: times.len(),
-            p50_s,
-            slowest_s: times[times.len() - 1],
-            factor: p50_s / alone,
+            p50_s: median(times.clone()),
+            slowest_s: times.iter().copied().fold(0.0, f64::max),
+            factor: median(times.clone()) / median(alone.clone()),
+            factor_ci95: (at_once > 1).then(|| factor_interval(&times, &alone)),
         });
     }
     let density = density(runtime, &mut next).await?;
     Ok(Scale { contention, density })
+}
+
+/// The value of rank ⌈n/2⌉.
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_unstable_by(f64::total_cmp);
+    times[(times.len() - 1) / 2]
+}
+
+/// Percentile interval of the ratio of two medians, both resampled.
+fn factor_interval(times: &[f64], alone: &[f64]) -> [f64; 2] {
+    let again = |of: &[f64], which: u64, number: u32| {
+        let n = of.len();
+        let pick = |place: usize| {
+            let draw = which << 32 | place as u64;
+            let u = Draws::new(0, 0, draw, Purpose::Resample, number).uniform();
+            of[((u * n as f64) as usize).min(n - 1)]
+        };
+        median((0..n).map(pick).collect())
+    };
+    let mut ratios: Vec<f64> =
+        (0..RESAMPLES).map(|number| again(times, 0, number) / again(alone, 1, number)).collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    [0.025, 0.975].map(|share| ratios[(share * f64::from(RESAMPLES)) as usize])
 }
 
 fn spec(next: &mut u64) -> CreateSpec {
@@ -129,7 +167,7 @@ async fn starts(
 }
 
 async fn density(runtime: &AnyRuntime, next: &mut u64) -> Result<Density, RuntimeError> {
-    let before = available();
+    let before = settled().await;
     let mut made = Vec::new();
     let looked = async {
         for _ in 0..IDLE {
@@ -138,7 +176,7 @@ async fn density(runtime: &AnyRuntime, next: &mut u64) -> Result<Density, Runtim
             runtime.create(spec).await?;
             made.push(sandbox);
         }
-        let after = available();
+        let after = settled().await;
         let mut pss = 0;
         for sandbox in &made {
             pss += host_memory(runtime, *sandbox).await?.bytes.0;
@@ -150,8 +188,23 @@ async fn density(runtime: &AnyRuntime, next: &mut u64) -> Result<Density, Runtim
         let _ = runtime.destroy(*sandbox).await;
     }
     let (after, pss) = looked?;
-    let host = before.zip(after).map_or(0, |(before, after)| before.saturating_sub(after));
-    Ok(Density { sandboxes: IDLE, host_each: Bytes(host / IDLE), pss_each: Bytes(pss / IDLE) })
+    let host = before.zip(after).and_then(|(before, after)| before.checked_sub(after));
+    let host_each = host.filter(|bytes| *bytes > 0).map(|bytes| Bytes(bytes / IDLE));
+    Ok(Density { sandboxes: IDLE, host_each, pss_each: Bytes(pss / IDLE) })
+}
+
+/// What the host could still give once it has come to rest: the kernel frees what ended late.
+async fn settled() -> Option<u64> {
+    let mut last = available()?;
+    for _ in 0..SETTLE {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let now = available()?;
+        if now.abs_diff(last) < AT_REST {
+            return Some(now);
+        }
+        last = now;
+    }
+    Some(last)
 }
 
 /// Memory that the host could still give, by its own estimate; proc(5).
@@ -166,6 +219,15 @@ mod tests {
     use super::*;
     use crate::drive::clock::Clock;
     use crate::drive::runtime::InstantRuntime;
+
+    #[test]
+    fn the_interval_of_a_factor_holds_it() {
+        let alone: Vec<f64> = (0..16).map(|i| 1.0 + 0.01 * f64::from(i)).collect();
+        let slower: Vec<f64> = alone.iter().map(|time| time * 3.0).collect();
+        let [low, high] = factor_interval(&slower, &alone);
+        assert!(low < 3.0 && 3.0 < high && high - low < 0.5, "{low} to {high}");
+        assert_eq!(factor_interval(&[2.0; 16], &[1.0; 16]), [2.0, 2.0]);
+    }
 
     #[test]
     fn the_host_tells_what_it_could_give() {

@@ -35,6 +35,14 @@ impl Isolation {
         }
     }
 
+    /// Sessions of one class that a sandbox holds at most.
+    pub fn seats(&self) -> u32 {
+        match self {
+            Isolation::SharedContainer(tier) => tier.sessions_per_sandbox.unwrap_or(1).max(1),
+            _ => 1,
+        }
+    }
+
     /// The tier's name as written.
     pub fn name(&self) -> &'static str {
         match self {
@@ -65,7 +73,8 @@ pub struct Tier {
     /// Factor of a whole day's boot stages, drawn for each day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<Dist<Count>>,
-    /// Sessions that share a sandbox (`shared-container`).
+    /// Sessions of one class that share a sandbox at most (`shared-container`), with its vCPUs and memory. A
+    /// session keeps its seat while it is idle; the sandbox goes when nobody is left in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions_per_sandbox: Option<u32>,
     /// Memory that each sandbox costs beyond what it is given.
