@@ -311,7 +311,8 @@ mod tests {
         assert_eq!(bandwidth.ci95, None);
         let (_, fixed) = &found.stages[0];
         let nothing = fixed.seconds().iter().filter(|seconds| **seconds <= 1e-9).count();
-        assert!(nothing <= 8, "{nothing} of 400");
+        // One in 50, and those that rounding moves.
+        assert!(nothing <= 10, "{nothing} of 400");
     }
 
     #[test]

@@ -39,7 +39,13 @@ pub struct Args {
     #[arg(value_name = "RUN", conflicts_with = "samples", required_unless_present = "samples")]
     runs: Vec<PathBuf>,
     /// What `probe --measure --out` or `compare --live` kept: gives the memory overhead
-    #[arg(long, value_name = "FILE.json", requires = "runs", help_heading = "Samples")]
+    #[arg(
+        long,
+        value_name = "FILE.json",
+        requires = "runs",
+        hide_short_help = true,
+        help_heading = "Samples"
+    )]
     probe: Option<PathBuf>,
     /// A CSV table instead, one row a duration; may be gzipped
     #[arg(long, value_name = "FILE", help_heading = "Samples")]
