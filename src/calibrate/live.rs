@@ -245,6 +245,16 @@ mod tests {
         Draws::new(9, 0, i, Purpose::Think, index).uniform()
     }
 
+    fn operation(session: u64, took: f64, bytes: f64) -> OperationSample {
+        OperationSample {
+            session,
+            in_flight: 1,
+            took: Span::from_seconds(took),
+            bytes: Bytes(bytes as u64),
+            stages: Default::default(),
+        }
+    }
+
     #[test]
     fn factors_bandwidths_and_fixed_parts_are_found_again() {
         let tool = |session: u64| ToolSample {
@@ -261,13 +271,7 @@ mod tests {
         let restore = |session: u64| {
             let bytes = 1e6 + 9e6 * uniform(session, 1);
             let took = 0.05 + 0.01 * uniform(session, 2) + bytes / 100e6;
-            OperationSample {
-                session,
-                in_flight: 1,
-                took: Span::from_seconds(took),
-                bytes: Bytes(bytes as u64),
-                stages: Default::default(),
-            }
+            operation(session, took, bytes)
         };
         let samples = Samples {
             restores: (0..400).map(restore).collect(),
@@ -296,13 +300,7 @@ mod tests {
         let save = |session: u64| {
             let bytes = 1e6 + 9e6 * uniform(session, 4);
             let took = bytes * 20e-9 * (1.0 + 2.0 * uniform(session, 5).powi(4));
-            OperationSample {
-                session,
-                in_flight: 1,
-                took: Span::from_seconds(took),
-                bytes: Bytes(bytes as u64),
-                stages: Default::default(),
-            }
+            operation(session, took, bytes)
         };
         let samples = Samples { snapshots: (0..400).map(save).collect(), ..Samples::default() };
         let found = live_series(&[samples], Keeps::Filesystem);

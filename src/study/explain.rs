@@ -245,10 +245,10 @@ impl Told<'_> {
                 count(in_turn)
             ));
         }
-        let seats = f64::from(self.scenario.platform.isolation.seats());
+        let seats = self.scenario.platform.isolation.seats();
         let Capacity::Elastic(elastic) = &self.scenario.platform.capacity else { return };
-        let [vcpu, gib] =
-            [self.expected.vcpu_s, self.expected.gib_s].map(|mean| mean.value * rate / seats);
+        let [vcpu, gib] = [self.expected.vcpu_s, self.expected.gib_s]
+            .map(|mean| mean.value * rate / f64::from(seats));
         if let Some(limit) = elastic.vcpu.filter(|limit| vcpu > limit.0) {
             found.push(format!(
                 "sandboxes in turns hold {} vCPUs, more than `capacity.elastic.vcpu` of {limit}",
@@ -261,8 +261,10 @@ impl Told<'_> {
                 count(gib)
             ));
         }
+        // A sandbox with seats may serve any number of sessions, one after the other.
         if let Some(limit) = &elastic.create_rate
-            && rate / seats > limit.limit.per_second()
+            && seats == 1
+            && rate > limit.limit.per_second()
         {
             found.push(format!(
                 "{} sessions arrive a second, and each needs a sandbox, but `capacity.elastic.create_rate` lets {} start",
