@@ -12,6 +12,9 @@ const Z: f64 = 1.959_963_984_540_054;
 /// Transfers needed for a bandwidth.
 const FEWEST_TRANSFERS: usize = 30;
 
+/// Operations that began on a free core needed to leave the others out.
+const FEWEST_FREE: usize = 30;
+
 /// Standard errors that a slope must be away from zero for a bandwidth to be told.
 const CLEAR: f64 = 4.0;
 
@@ -22,8 +25,13 @@ pub struct LiveSeries {
     pub stages: Vec<(Stage, Series)>,
     /// Factors, sizes, bandwidths.
     pub numbers: Vec<Number>,
+    /// Operations that were left out because no core was free when they began, and how many there were
+    /// in all; none if nothing was left out.
+    pub crowded: Option<(usize, usize)>,
     /// Seconds a byte that were taken off snapshots and restores.
     per_byte: [f64; 2],
+    /// Cores of the machine.
+    cores: Option<u32>,
 }
 
 /// The stages and numbers of live runs, pooled.
@@ -31,8 +39,12 @@ pub struct LiveSeries {
 /// A tool call is reach + I/O wait · io_factor + CPU · cpu_factor: factors are ratios of sums, and
 /// reach is the rest. A restore or snapshot whose time grows clearly with its bytes has a bandwidth
 /// (least squares), and what is left is its fixed part.
-pub fn live_series(runs: &[Samples], keeps: Keeps) -> LiveSeries {
-    series(runs, keeps, None)
+///
+/// On a machine of so many `cores`, operations that began when none was free are left out, if enough
+/// others are there: a profile says what a platform takes by itself, and waiting for cores comes of the
+/// load.
+pub fn live_series(runs: &[Samples], keeps: Keeps, cores: Option<u32>) -> LiveSeries {
+    series(runs, keeps, cores, None)
 }
 
 impl LiveSeries {
@@ -43,25 +55,32 @@ impl LiveSeries {
 
     /// The stages of other runs, what bytes take in this one taken off: what it is to predict.
     pub fn unseen(&self, runs: &[Samples], keeps: Keeps) -> LiveSeries {
-        series(runs, keeps, Some(self.per_byte))
+        series(runs, keeps, self.cores, Some(self.per_byte))
     }
 }
 
-fn series(runs: &[Samples], keeps: Keeps, per_byte: Option<[f64; 2]>) -> LiveSeries {
-    let pooled = |of: fn(&Samples) -> &Vec<OperationSample>| -> Vec<OperationSample> {
-        runs.iter().flat_map(|run| of(run).iter().copied()).collect()
+fn series(
+    runs: &[Samples],
+    keeps: Keeps,
+    cores: Option<u32>,
+    per_byte: Option<[f64; 2]>,
+) -> LiveSeries {
+    let mut found = LiveSeries { cores, ..LiveSeries::default() };
+    let mut counts = (0, 0);
+    let mut pooled = |of: fn(&Samples) -> &Vec<OperationSample>| -> Vec<OperationSample> {
+        let all = runs.iter().flat_map(|run| of(run).iter().copied()).collect();
+        on_free_cores(all, |one| one.under_way, cores, &mut counts)
     };
-    let mut found = LiveSeries::default();
     let boots = pooled(|run| &run.boots);
     found.push(Stage::Boot, boots.iter().map(|boot| (boot.took, boot.in_flight)), true);
-    let snapshots = pooled(|run| &run.snapshots);
+    let (snapshots, restores) = (pooled(|run| &run.snapshots), pooled(|run| &run.restores));
     let key = format!("snapshot.{}", keeps.name());
     let given = per_byte.map(|given| given[0]);
     found.per_byte[0] = found.transfers(Stage::Snapshot, &snapshots, &key, given);
     if !snapshots.is_empty() {
         found.numbers.extend(sizes(&snapshots, &key));
     }
-    let (restores, given) = (pooled(|run| &run.restores), per_byte.map(|given| given[1]));
+    let given = per_byte.map(|given| given[1]);
     found.per_byte[1] = found.transfers(Stage::Restore, &restores, "restore", given);
     // Sessions of different runs have the same numbers.
     let tools: Vec<(usize, ToolSample)> = runs
@@ -69,6 +88,8 @@ fn series(runs: &[Samples], keeps: Keeps, per_byte: Option<[f64; 2]>) -> LiveSer
         .enumerate()
         .flat_map(|(run, samples)| samples.tools.iter().map(move |tool| (run, *tool)))
         .collect();
+    let tools = on_free_cores(tools, |(_, tool)| tool.under_way, cores, &mut counts);
+    found.crowded = (counts.0 > 0).then_some(counts);
     let reach = |tool: &ToolSample| tool.took.saturating_sub(tool.computing + tool.waiting);
     found.push(Stage::Exec, tools.iter().map(|(_, tool)| (reach(tool), 1)), false);
     let alone = |tool: &ToolSample| tool.cpu.seconds() / tool.cores.0;
@@ -79,6 +100,23 @@ fn series(runs: &[Samples], keeps: Keeps, per_byte: Option<[f64; 2]>) -> LiveSer
         .numbers
         .extend(factor("io_factor", &tools, |tool| (tool.waiting.seconds(), tool.io.seconds())));
     found
+}
+
+/// Those that began when a core was free, or all if they are too few; counts what was left out, and all.
+fn on_free_cores<T>(
+    all: Vec<T>,
+    under_way: impl Fn(&T) -> u32,
+    cores: Option<u32>,
+    (left_out, of): &mut (usize, usize),
+) -> Vec<T> {
+    *of += all.len();
+    let free = |one: &T| cores.is_none_or(|cores| under_way(one) <= cores);
+    let count = all.iter().filter(|one| free(one)).count();
+    if count < FEWEST_FREE {
+        return all;
+    }
+    *left_out += all.len() - count;
+    all.into_iter().filter(free).collect()
 }
 
 impl LiveSeries {
@@ -249,6 +287,7 @@ mod tests {
         OperationSample {
             session,
             in_flight: 1,
+            under_way: 1,
             took: Span::from_seconds(took),
             bytes: Bytes(bytes as u64),
             stages: Default::default(),
@@ -259,6 +298,7 @@ mod tests {
     fn factors_bandwidths_and_fixed_parts_are_found_again() {
         let tool = |session: u64| ToolSample {
             session,
+            under_way: 1,
             cpu: Span::from_millis(100),
             cores: Cores(1.0),
             io: Span::from_millis(50),
@@ -278,7 +318,7 @@ mod tests {
             tools: (0..400).map(tool).collect(),
             ..Samples::default()
         };
-        let found = live_series(&[samples], Keeps::Filesystem);
+        let found = live_series(&[samples], Keeps::Filesystem, None);
         let number = |key: &str| found.numbers.iter().find(|one| one.key == key).unwrap();
         for (key, truth) in [("cpu_factor", 1.2), ("restore.bandwidth", 100e6)] {
             let one = number(key);
@@ -295,6 +335,30 @@ mod tests {
     }
 
     #[test]
+    fn what_began_with_no_core_free_is_not_the_platforms_own_time() {
+        let boot = |session, under_way, took| OperationSample {
+            under_way,
+            ..operation(session, took, 0.0)
+        };
+        let boots = |free: u64| {
+            let (alone, crowded) =
+                ((0..free).map(|i| boot(i, 2, 0.05)), (0..40).map(|i| boot(i, 3, 0.5)));
+            Samples { boots: alone.chain(crowded).collect(), ..Samples::default() }
+        };
+        let found = |free, cores| live_series(&[boots(free)], Keeps::Filesystem, cores);
+        let seconds = |found: &LiveSeries| found.stages[0].1.seconds();
+        let kept = found(30, Some(2));
+        assert_eq!(seconds(&kept), vec![0.05; 30]);
+        assert_eq!(kept.crowded, Some((40, 70)));
+        // What is to be predicted is taken the same way.
+        assert_eq!(seconds(&kept.unseen(&[boots(31)], Keeps::Filesystem)), vec![0.05; 31]);
+        // Too few, a third core, or a machine that does not tell: nothing is left out.
+        for all in [found(29, Some(2)), found(30, Some(3)), found(30, None)] {
+            assert!(seconds(&all).contains(&0.5) && all.crowded.is_none());
+        }
+    }
+
+    #[test]
     fn a_fixed_part_is_never_below_nothing() {
         // 20 ns a byte times 1 to 3: the mean line passes above most of the times.
         let save = |session: u64| {
@@ -303,7 +367,7 @@ mod tests {
             operation(session, took, bytes)
         };
         let samples = Samples { snapshots: (0..400).map(save).collect(), ..Samples::default() };
-        let found = live_series(&[samples], Keeps::Filesystem);
+        let found = live_series(&[samples], Keeps::Filesystem, None);
         let bandwidth = found.numbers.iter().find(|one| one.key.ends_with("bandwidth")).unwrap();
         assert!((49e6..=50.1e6).contains(&bandwidth.base), "{bandwidth:?}");
         assert_eq!(bandwidth.ci95, None);

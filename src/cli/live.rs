@@ -98,7 +98,7 @@ pub fn drive(ready: &Ready, interrupt: &Interrupt, console: &Console) -> Result<
         again = Some(pass(&setup, live, &what(number), interrupt, console)?);
     }
     let mut run = study::live_record(&piece, &setup, &outcome);
-    let sessions = LiveSessions::of(&outcome.totals, &outcome.turns);
+    let sessions = LiveSessions::of(&outcome.totals, &outcome.samples.turns);
     study::judge_live(&mut run, &boundaries(&piece)?, &piece, &sessions);
     ready.trace(&mut run.cost);
     Ok(Lived { piece, setup, outcome, again, run, sessions })

@@ -125,11 +125,19 @@ pub fn profile(
 ) -> Result<Option<TwinProfile>, Failure> {
     let Some(named) = &live.profile else { return Ok(None) };
     let path = named_path(&loaded.located, file, "live.profile", named);
+    read_profile(&path).map(Some)
+}
+
+/// The isolation tier of a platform profile, as `plimsoll calibrate` writes them.
+///
+/// # Errors
+/// If it cannot be read or is no platform profile with an isolation tier.
+pub fn read_profile(path: &Path) -> Result<TwinProfile, Failure> {
     let name = path.display().to_string();
     let help = "`live.profile` names a platform profile as `plimsoll calibrate` writes it, relative \
                 to the scenario";
     let wrong = |what: String| Failure::new(Exit::Usage, format!("{name}: {what}")).help(help);
-    let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let preset = Preset::read_own(&name, &text).map_err(|error| wrong(error.message))?;
     if preset.kind != PresetKind::Platform {
         return Err(wrong(format!("it is a {} preset", preset.kind.name())));
@@ -139,7 +147,7 @@ pub fn profile(
     let isolation = values["values"]["isolation"].clone();
     let isolation: Isolation = serde_yaml::with::singleton_map_recursive::deserialize(isolation)
         .map_err(|error| wrong(format!("its isolation tier cannot be read: {error}")))?;
-    Ok(Some(TwinProfile { tier: isolation.tier().clone(), name }))
+    Ok(TwinProfile { tier: isolation.tier().clone(), name })
 }
 
 /// A path in a file is relative to that file, one on the command line to where the command runs.

@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use crate::calibrate::Keeps;
 use crate::drive::samples::Samples;
+use crate::measure::record::MachineRecord;
 
 /// A live run from its directory of results.
 #[derive(Clone, Debug)]
@@ -28,6 +29,14 @@ pub struct SavedRun {
     pub date: String,
     /// Whether the driver kept up, so that the run is to be used.
     pub valid: bool,
+    /// The scenario as it was driven, resolved, as JSON.
+    pub piece: String,
+    /// The scenario's file.
+    pub file: String,
+    /// Cores of the machine, where the run tells what became of its CPU time.
+    pub cores: Option<u32>,
+    /// Share of the wanted CPU time that other machines got.
+    pub stolen: f64,
     /// The machine.
     pub host: Option<String>,
 }
@@ -57,6 +66,8 @@ impl SavedRun {
         let manifest = json(&directory.join("manifest.json"))?;
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let target = &run["scenario"]["live"]["target"];
+        let machine: Option<MachineRecord> =
+            serde_json::from_value(run["quality"]["machine"].clone()).ok();
         Ok(SavedRun {
             directory: directory.to_owned(),
             samples,
@@ -65,6 +76,10 @@ impl SavedRun {
             files_only: target["keep"] == "files",
             date: text(&manifest["began"]).unwrap_or_default().chars().take(10).collect(),
             valid: run["quality"]["valid"] != Value::Bool(false),
+            cores: machine.map(|machine| machine.cores),
+            stolen: machine.map_or(0.0, |machine| machine.stolen_share()),
+            piece: run["scenario"].to_string(),
+            file: text(&manifest["scenario"]).unwrap_or_default(),
             host: host(&manifest["host"]),
         })
     }

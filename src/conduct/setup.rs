@@ -133,6 +133,10 @@ pub struct Setup {
     pub sessions: Option<u64>,
     /// Sessions always open, if arrivals are closed.
     pub population: Option<u64>,
+    /// The cores of the one machine that an elastic platform's sandboxes are all on, for the twin of a
+    /// live run: starts, snapshots and calls share them, one core for each at most. None for a
+    /// platform that gives each sandbox its own.
+    pub machine: Option<Cores>,
     /// All replications have the demand of this one, and differ in supply alone.
     pub fixed_demand: Option<u16>,
     plans: Plans,
@@ -278,6 +282,7 @@ impl Setup {
                 (asked, there) => asked.or(there),
             },
             population: arrivals.population(),
+            machine: None,
             fixed_demand: None,
             plans,
             arrivals,

@@ -15,12 +15,13 @@ use super::caps::{Caps, CapsLedger, DropCounts};
 use super::clock::Clock;
 use super::lateness::Lateness;
 use super::live::{Done, Live};
+use super::machine::{CpuTime, MachineUse};
 use super::pacing::PacingError;
 use super::runtime::{AnyRuntime, Drained, LostIsolation, Overhead, RuntimeError};
 use super::samples::Samples;
 use super::shutdown::{RunGuard, Shutdown};
 use crate::conduct::{Conduct, Logged, Setup};
-use crate::measure::{Totals, TurnSample};
+use crate::measure::Totals;
 use crate::scenario::types::Live as LiveOptions;
 use crate::units::{Limit, Span, Time};
 
@@ -67,9 +68,7 @@ pub struct LiveOutcome {
     pub finish: LiveFinish,
     /// Control effects by session.
     pub log: Vec<Logged>,
-    /// Turns by session.
-    pub turns: Vec<TurnSample>,
-    /// Single operations.
+    /// Single operations and turns.
     pub samples: Samples,
     /// How late the driver was.
     pub lateness: Lateness,
@@ -91,6 +90,8 @@ pub struct LiveOutcome {
     pub lost_isolation: Vec<LostIsolation>,
     /// What was still there at the end.
     pub drained: Drained,
+    /// What became of the machine's CPU time; none where it does not tell.
+    pub machine: Option<MachineUse>,
 }
 
 impl LiveOutcome {
@@ -140,19 +141,20 @@ pub async fn drive(
     let mut loop_ = Loop { conduct: Conduct::new(setup, 0), live, ends };
     loop_.conduct.keep_log();
     loop_.conduct.recorder().keep_turns();
+    let before = CpuTime::now();
     let finish = loop_.run(shutdown, options.max_run, on_progress).await?;
+    let machine = MachineUse::since(before);
     let end = loop_.live.clock.now();
     let drained = guard.finish(shutdown).await;
-    let Loop { mut conduct, live, .. } = loop_;
+    let Loop { mut conduct, mut live, .. } = loop_;
     let log = conduct.take_log();
-    let turns = conduct.recorder().take_turns();
+    live.samples.turns = conduct.recorder().take_turns();
     let planned = setup.sessions.unwrap_or(conduct.arrived());
     let dropped = live.dropped_sessions.len() as u64 + (planned - conduct.arrived());
     Ok(LiveOutcome {
         totals: conduct.finish(end, 0),
         finish,
         log,
-        turns,
         samples: live.samples,
         lateness: live.lateness,
         planned,
@@ -164,6 +166,7 @@ pub async fn drive(
         overhead,
         lost_isolation,
         drained,
+        machine,
     })
 }
 

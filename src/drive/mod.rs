@@ -20,6 +20,7 @@ pub mod guest;
 pub mod journal;
 pub mod lateness;
 mod live;
+pub mod machine;
 pub mod open_loop;
 pub mod pacing;
 pub mod probe;

@@ -1,9 +1,10 @@
-//! What single operations of a live run took: raw material of calibration, and `samples.csv` of its
-//! results.
+//! What single operations and turns of a live run took: raw material of calibration, what its
+//! predictions are held against, and `samples.csv` of its results.
 
 use serde::{Deserialize, Serialize};
 
 use crate::drive::runtime::StartStages;
+use crate::measure::TurnSample;
 use crate::units::{Bytes, Cores, Span};
 
 /// One successful boot, restore or snapshot.
@@ -13,6 +14,8 @@ pub struct OperationSample {
     pub session: u64,
     /// Boots and restores under way when a boot or restore began, itself counted; 1 for a snapshot.
     pub in_flight: u32,
+    /// Operations of all kinds under way on the machine when it began, itself counted.
+    pub under_way: u32,
     /// From its intended begin until the platform was done; the driver's own checks left out.
     pub took: Span,
     /// Size in the store, for restores and snapshots.
@@ -26,6 +29,8 @@ pub struct OperationSample {
 pub struct ToolSample {
     /// Number of the session that called.
     pub session: u64,
+    /// Operations of all kinds under way on the machine when it began, itself counted.
+    pub under_way: u32,
     /// CPU time planned, on the reference core.
     pub cpu: Span,
     /// Cores it could use: the fewer of its own and its sandbox's.
@@ -55,6 +60,8 @@ pub struct Samples {
     pub snapshots: Vec<OperationSample>,
     /// Tool calls.
     pub tools: Vec<ToolSample>,
+    /// Finished turns.
+    pub turns: Vec<TurnSample>,
 }
 
 /// A row of `samples.csv`: what an operation does not have is empty. Times in seconds.
@@ -63,6 +70,7 @@ struct Row {
     stage: String,
     session: u64,
     in_flight: Option<u32>,
+    under_way: Option<u32>,
     took_s: f64,
     bytes: Option<u64>,
     cpu_s: Option<f64>,
@@ -75,6 +83,7 @@ struct Row {
     boot_s: Option<f64>,
     guest_s: Option<f64>,
     first: Option<bool>,
+    platform_s: Option<f64>,
 }
 
 impl Row {
@@ -84,6 +93,7 @@ impl Row {
             stage: stage.to_owned(),
             session: sample.session,
             in_flight: (stage != "snapshot").then_some(sample.in_flight),
+            under_way: Some(sample.under_way),
             took_s: sample.took.seconds(),
             bytes: (stage != "boot").then_some(sample.bytes.0),
             cpu_s: None,
@@ -96,6 +106,29 @@ impl Row {
             boot_s: stages.map(|stages| stages.boot.seconds()),
             guest_s: stages.map(|stages| stages.guest.seconds()),
             first: None,
+            platform_s: None,
+        }
+    }
+
+    fn turn(sample: &TurnSample) -> Row {
+        Row {
+            stage: "turn".to_owned(),
+            session: sample.session,
+            in_flight: None,
+            under_way: None,
+            took_s: sample.length.seconds(),
+            bytes: None,
+            cpu_s: None,
+            cores: None,
+            io_s: None,
+            service_s: None,
+            computing_s: None,
+            waiting_s: None,
+            image_s: None,
+            boot_s: None,
+            guest_s: None,
+            first: None,
+            platform_s: Some(sample.platform_time.seconds()),
         }
     }
 
@@ -104,6 +137,7 @@ impl Row {
             stage: "exec".to_owned(),
             session: sample.session,
             in_flight: None,
+            under_way: Some(sample.under_way),
             took_s: sample.took.seconds(),
             bytes: None,
             cpu_s: Some(sample.cpu.seconds()),
@@ -116,6 +150,7 @@ impl Row {
             boot_s: None,
             guest_s: None,
             first: Some(sample.first),
+            platform_s: None,
         }
     }
 
@@ -124,6 +159,7 @@ impl Row {
         OperationSample {
             session: self.session,
             in_flight: self.in_flight.unwrap_or(1),
+            under_way: self.under_way.unwrap_or(1),
             took: Span::from_seconds(self.took_s),
             bytes: Bytes(self.bytes.unwrap_or(0)),
             stages: StartStages {
@@ -134,10 +170,19 @@ impl Row {
         }
     }
 
+    fn as_turn(&self) -> TurnSample {
+        TurnSample {
+            session: self.session,
+            length: Span::from_seconds(self.took_s),
+            platform_time: Span::from_seconds(self.platform_s.unwrap_or(0.0)),
+        }
+    }
+
     fn as_tool(&self) -> ToolSample {
         let span = |seconds: Option<f64>| Span::from_seconds(seconds.unwrap_or(0.0));
         ToolSample {
             session: self.session,
+            under_way: self.under_way.unwrap_or(1),
             cpu: span(self.cpu_s),
             cores: Cores(self.cores.unwrap_or(1.0)),
             io: span(self.io_s),
@@ -154,7 +199,7 @@ impl Samples {
     /// The name of their file in a directory of results.
     pub const FILE: &'static str = "samples.csv";
 
-    /// Writes them as a table, one row an operation.
+    /// Writes them as a table, one row an operation or turn.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -169,6 +214,9 @@ impl Samples {
         }
         for sample in &self.tools {
             table.serialize(Row::tool(sample))?;
+        }
+        for sample in &self.turns {
+            table.serialize(Row::turn(sample))?;
         }
         table.flush()?;
         Ok(())
@@ -187,9 +235,10 @@ impl Samples {
                 "restore" => samples.restores.push(row.as_operation()),
                 "snapshot" => samples.snapshots.push(row.as_operation()),
                 "exec" => samples.tools.push(row.as_tool()),
+                "turn" => samples.turns.push(row.as_turn()),
                 other => {
                     let text = format!(
-                        "unknown stage `{other}`: expected boot, restore, snapshot or exec"
+                        "unknown stage `{other}`: expected boot, restore, snapshot, exec or turn"
                     );
                     return Err(std::io::Error::other(text).into());
                 }
@@ -209,6 +258,7 @@ mod tests {
         let operation = |session, in_flight, bytes| OperationSample {
             session,
             in_flight,
+            under_way: in_flight + 2,
             took: span(123_456_789 + session),
             bytes: Bytes(bytes),
             stages: StartStages { image: span(5), boot: span(6 + session), guest: span(7) },
@@ -222,6 +272,7 @@ mod tests {
             }],
             tools: vec![ToolSample {
                 session: 1,
+                under_way: 4,
                 cpu: span(10),
                 cores: Cores(0.5),
                 io: span(7),
@@ -231,6 +282,7 @@ mod tests {
                 waiting: span(9),
                 first: true,
             }],
+            turns: vec![TurnSample { session: 1, length: span(70), platform_time: span(41) }],
         };
         let mut text = Vec::new();
         samples.write(&mut text).unwrap();

@@ -6,7 +6,7 @@ use super::table::{Cell, Table, Tone, number, text};
 use crate::gate::{Gate, GateVerdict};
 use crate::measure::record::Verdict;
 use crate::plan::{Held, Plan, PlanVerdict};
-use crate::study::ModelError;
+use crate::study::{Foretold, ModelError};
 
 /// Every value that a plan tried.
 pub fn plan_table(plan: &Plan) -> Table {
@@ -97,6 +97,47 @@ fn verdict(verdict: GateVerdict) -> Cell {
     }
 }
 
+/// How far a profile is from the turns of live runs that it has not seen.
+pub fn foretold_table(all: &[Foretold]) -> Table {
+    let heads = vec![
+        text("run"),
+        number("sessions"),
+        number("turns"),
+        text("platform_time"),
+        number("live s (95% interval)"),
+        number("predicted s"),
+        number("error %"),
+    ];
+    let mut table = Table::new("Whole turns that were not calibrated on, predicted", heads);
+    for Foretold { run, error } in all {
+        for quantile in &error.platform_time {
+            let live = spread(quantile.live, quantile.live_ci95);
+            table.row([
+                run.as_str().into(),
+                error.predicted.to_string().into(),
+                error.turns.to_string().into(),
+                quantile.stat.as_str().into(),
+                format!("{} {live}", three(quantile.live)).into(),
+                three(quantile.twin).into(),
+                three(quantile.error * 100.0).into(),
+            ]);
+        }
+    }
+    let cores = all.iter().find_map(|one| one.error.cores);
+    table.notes.extend(cores.map(shared));
+    let note = "the identical sessions are simulated by the profile, supply drawn anew each time; \
+                error = (predicted − live) / live; intervals by resampling sessions";
+    table.notes.push(note.to_owned());
+    table
+}
+
+/// On what a machine's prediction rests.
+fn shared(cores: u32) -> String {
+    format!(
+        "starts, snapshots and calls share the machine's {cores} cores, one for each at most, as they did live"
+    )
+}
+
 /// How far the simulation of a live run is from it.
 pub fn model_error_table(error: &ModelError) -> Table {
     let heads = vec![
@@ -130,6 +171,7 @@ pub fn model_error_table(error: &ModelError) -> Table {
         ),
     };
     table.notes.push(format!("{from} ({} turns); error = (twin − live) / live", error.turns));
+    table.notes.extend(error.cores.map(shared));
     table.notes.push(format!("noise: {}", error.noise_from));
     if error.observations.is_empty() {
         return table;

@@ -28,7 +28,7 @@ mod tests;
 
 pub use calibration::calibration_tables;
 pub use costs::cost_tables;
-pub use decisions::{gate_table, model_error_table, plan_table};
+pub use decisions::{foretold_table, gate_table, model_error_table, plan_table};
 pub use files::{FilesError, Host, Manifest, Record, text as write_text, write_results};
 pub use html::{HtmlError, Part, html};
 pub use sections::{headline, sections};

@@ -27,6 +27,8 @@ pub(super) struct ToolRun {
     pub timer: Option<Timer>,
     /// Cores that serve it, in billionths, if it is alone in a sandbox with cores of its own.
     pub busy: i64,
+    /// Microseconds of its CPU part in which it reaches into the sandbox.
+    pub reaching_us: u32,
     /// It has got its memory.
     pub runs: bool,
     /// It has no others beside it.
@@ -126,6 +128,7 @@ mod tests {
             memory: 0,
             timer: None,
             busy: 0,
+            reaching_us: 0,
             runs: false,
             alone: false,
         }

@@ -1,5 +1,5 @@
 //! One host: its image cache, its store bandwidth, its cores and the memory that calls hold. An
-//! elastic platform is one host to all but the cores.
+//! elastic platform is one host to all but the cores, and on one machine to them too.
 
 use super::cpu::CpuShare;
 use super::pipe::Pipe;
@@ -55,7 +55,7 @@ impl HostShape {
                 let host = &setup.host_types[kind];
                 (host.cores.0, host.memory.0)
             }
-            None => (f64::INFINITY, u64::MAX),
+            None => (setup.machine.map_or(f64::INFINITY, |cores| cores.0), u64::MAX),
         };
         let read = tier.restore.bandwidth;
         HostShape { cores, memory, write, read, pull, image_placed: setup.images_placed }

@@ -3,6 +3,7 @@
 mod calls;
 mod cpu;
 mod host;
+mod own_work;
 mod pipe;
 mod share;
 mod starts;

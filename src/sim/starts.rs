@@ -1,8 +1,9 @@
 //! Boots, restores and snapshots in virtual time: stages, image caches, bytes that flow.
 
 use super::host::Flow;
+use super::own_work::Then;
 use super::world::{DAY, Direction, Physical, World};
-use crate::conduct::{ClassTerms, Event, Rank, StartJob};
+use crate::conduct::{ClassTerms, StartJob};
 use crate::dist::Dist;
 use crate::random::Purpose;
 use crate::scenario::types::{Image, Tier};
@@ -59,7 +60,7 @@ impl World {
         // Whether it is still there when its stage begins is known before, if no new version comes.
         let stays = schedule.is_zero() || !self.images_expire;
         if imageless || (stays && self.hosts[job.host as usize].has_image(now)) {
-            self.end_start(now + schedule + after, job.id);
+            self.works(now, schedule + after, job.id, Then::Started);
         } else {
             let timer = self.physical(now + schedule, Physical::ImageDue(job.id));
             self.work.of(job.id).timer = Some(timer);
@@ -71,7 +72,7 @@ impl World {
         let work = self.work.of(id);
         let (image, rest, host) = (work.image, work.after_image, work.host);
         if self.hosts[host as usize].has_image(now) {
-            return self.end_start(now + rest, id);
+            return self.works(now, rest, id, Then::Started);
         }
         if let Image::Pull(_) = self.tier.image {
             self.work.of(id).version = self.image_version;
@@ -80,13 +81,7 @@ impl World {
         let here = now + image;
         let image_at = &mut self.hosts[host as usize].image_at;
         *image_at = Some(image_at.map_or(here, |first| first.min(here)));
-        self.end_start(here + rest, id);
-    }
-
-    fn end_start(&mut self, at: Time, id: u32) {
-        let ok = !self.work.of(id).fails;
-        let timer = self.conduct(at, Rank::Frees, Event::Started { id, ok });
-        self.work.of(id).timer = Some(timer);
+        self.works(now, image + rest, id, Then::Started);
     }
 
     pub(super) fn restore(&mut self, now: Time, job: StartJob) {
@@ -98,10 +93,9 @@ impl World {
         let work = self.work(job.id);
         (work.fails, work.bytes, work.host) = (job.fails, bytes, job.host);
         if bytes == 0.0 || self.hosts[job.host as usize].reads.pipe.is_unlimited() {
-            self.end_start(now + fixed, job.id);
+            self.works(now, fixed, job.id, Then::Started);
         } else {
-            let timer = self.physical(now + fixed, Physical::Flow(Direction::Read, job.id));
-            self.work.of(job.id).timer = Some(timer);
+            self.works(now, fixed, job.id, Then::Flow(Direction::Read));
         }
     }
 
@@ -129,18 +123,15 @@ impl World {
         while let Some(id) = self.flow(direction, host).pipe.take_ended(now) {
             self.work.of(id).flowing = None;
             match direction {
-                Direction::Write => {
-                    let timer = self.conduct(now, Rank::Frees, Event::Saved { id });
-                    self.work.of(id).timer = Some(timer);
-                }
-                Direction::Read => self.end_start(now, id),
+                Direction::Write => self.works(now, Span::ZERO, id, Then::Saved),
+                Direction::Read => self.works(now, Span::ZERO, id, Then::Started),
                 Direction::Pull => {
                     // One of an old version is of no use to others.
                     if self.work.of(id).version == self.image_version {
                         self.hosts[host as usize].image_at.get_or_insert(now);
                     }
                     let rest = self.work.of(id).after_image;
-                    self.end_start(now + rest, id);
+                    self.works(now, rest, id, Then::Started);
                 }
             }
         }

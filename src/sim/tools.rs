@@ -2,6 +2,7 @@
 
 use super::calls::{NO_CALL, NOT_ON_HOST, ToolRun};
 use super::cpu::CallKey;
+use super::own_work::is_own;
 use super::share::{Share, alone};
 use super::world::{Physical, World};
 use crate::conduct::{Event, Rank, ToolJob, ToolReport};
@@ -26,13 +27,17 @@ impl World {
             None => self.tier.exec.sample(&mut self.draw(Purpose::ToolReach, job.session, job.key)),
         };
         let io = Span::from_seconds(job.plan.io.seconds() * self.tier.io_factor.0);
+        let cpu = Span::from_seconds(job.plan.cpu.seconds() * cpu_factor);
+        // On one machine reaching into the sandbox takes a core as well.
+        let reaching = if self.own_work.takes_cores() { reach } else { Span::ZERO };
         let run = ToolRun {
             key: CallKey { id: job.id, number: job.number },
             next: NO_CALL,
             on_host: NOT_ON_HOST,
             from: now + job.policies,
-            waits: reach + io,
-            cpu: Span::from_seconds(job.plan.cpu.seconds() * cpu_factor),
+            waits: reach.saturating_sub(reaching) + io,
+            cpu: cpu + reaching,
+            reaching_us: u32::try_from(reaching.nanos() / 1000).unwrap_or(u32::MAX),
             cores: job.plan.cores.0,
             dirtied: job.plan.dirty,
             memory: job.plan.memory.0,
@@ -108,7 +113,7 @@ impl World {
         let call = self.calls.get(latest, key);
         call.timer = None;
         let run = *call;
-        if self.has_hosts() {
+        if self.shares_cores() {
             self.beside.clear();
             let others = self.calls.of(latest).map(|call| call.on_host);
             self.beside.extend(others.filter(|place| *place != NOT_ON_HOST));
@@ -177,6 +182,10 @@ impl World {
         let mut ended = std::mem::take(&mut self.ended);
         self.hosts[host as usize].cpu.take_ended(now, &mut ended);
         for &(key, place) in &ended {
+            if is_own(key) {
+                self.own_work_ended(now, key.id);
+                continue;
+            }
             let root = self.root_of(key.id);
             self.leave_cpu(now, root, host, place);
             self.call(key).on_host = NOT_ON_HOST;
@@ -196,7 +205,7 @@ impl World {
         self.hosts[host as usize].cpu.leave(now, place, vcpu, &self.beside);
     }
 
-    fn reschedule_host(&mut self, host: u32) {
+    pub(super) fn reschedule_host(&mut self, host: u32) {
         let there = &mut self.hosts[host as usize];
         let (old, next) = (there.cpu_timer.take(), there.cpu.next_end());
         self.cancel_timer(old);
@@ -208,7 +217,9 @@ impl World {
 
     pub(super) fn report_tool(&mut self, now: Time, id: u32, number: u16) -> ToolReport {
         let run = self.take_call(CallKey { id, number });
-        ToolReport { took: now.since(run.from), cpu: run.cpu, dirtied: run.dirtied }
+        let reaching = Span::from_nanos(u64::from(run.reaching_us) * 1000);
+        let cpu = run.cpu.saturating_sub(reaching);
+        ToolReport { took: now.since(run.from), cpu, dirtied: run.dirtied }
     }
 
     /// The call is over: its memory is free.

@@ -4,6 +4,7 @@
 use super::calls::ToolRuns;
 use super::cpu::CallKey;
 use super::host::{Host, HostShape};
+use super::own_work::{OwnWork, Then};
 use super::starts::snapshot_bytes;
 use super::work::{Work, Works};
 use crate::conduct::{
@@ -68,6 +69,8 @@ pub struct World {
     pub(super) hosts: Vec<Host>,
     pub(super) work: Works,
     pub(super) calls: ToolRuns,
+    /// Starts and snapshots on the cores of the one machine.
+    pub(super) own_work: OwnWork,
     /// Places on a host of calls side by side, while they are looked at.
     pub(super) beside: Vec<u32>,
     /// Calls whose CPU part ended on a host at one instant, while they are looked at.
@@ -115,6 +118,7 @@ impl World {
             hosts,
             work: Works::default(),
             calls: ToolRuns::default(),
+            own_work: OwnWork::new(setup.machine.is_some() && setup.host_types.is_empty()),
             beside: Vec::new(),
             ended: Vec::new(),
             archive_restore: setup.archive_restore.clone(),
@@ -220,9 +224,9 @@ impl World {
         self.memory_changes.as_mut().filter(|changes| !changes.is_empty())
     }
 
-    /// Whether there are hosts whose cores are shared.
-    pub(super) fn has_hosts(&self) -> bool {
-        !self.shapes.is_empty()
+    /// Whether sandboxes share cores with others.
+    pub(super) fn shares_cores(&self) -> bool {
+        !self.shapes.is_empty() || self.own_work.takes_cores()
     }
 
     /// Does a step of physical work; what the conduct is to handle at once.
@@ -298,12 +302,12 @@ impl Executor for World {
         ));
         let work = self.work(job.id);
         (work.bytes, work.host) = (stored.0 as f64, job.host);
-        let timer = if stored.0 == 0 || self.hosts[job.host as usize].writes.pipe.is_unlimited() {
-            self.conduct(now + fixed, Rank::Frees, Event::Saved { id: job.id })
+        let then = if stored.0 == 0 || self.hosts[job.host as usize].writes.pipe.is_unlimited() {
+            Then::Saved
         } else {
-            self.physical(now + fixed, Physical::Flow(Direction::Write, job.id))
+            Then::Flow(Direction::Write)
         };
-        self.work.of(job.id).timer = Some(timer);
+        self.works(now, fixed, job.id, then);
     }
 
     fn save_outcome(&mut self, id: u32) -> SaveOutcome {
@@ -340,6 +344,7 @@ impl Executor for World {
             self.flow(direction, host).pipe.remove(now, id);
             self.reschedule(direction, host);
         }
+        self.abort_own_work(now, id);
         self.abort_tools(now, id);
     }
 

@@ -10,7 +10,7 @@ use crate::conduct::Setup;
 use crate::drive::lateness::Lateness;
 use crate::drive::samples::{OperationSample, Samples};
 use crate::drive::{LiveFinish, LiveOutcome};
-use crate::measure::record::{Kind, MetricRecord, Quality, Run};
+use crate::measure::record::{Kind, MachineRecord, MetricRecord, Quality, Run};
 use crate::measure::{RunInput, Totals};
 use crate::scenario::types::{Isolation, Scenario};
 use crate::units::Span;
@@ -26,6 +26,12 @@ pub fn live_record(scenario: &Scenario, setup: &Arc<Setup>, outcome: &LiveOutcom
     }
     warnings
         .extend(outcome.drained.left.iter().map(|left| format!("{left}: run `plimsoll clean`")));
+    let machine = outcome.machine.map(|machine| MachineRecord {
+        cores: machine.cores,
+        busy_s: machine.busy,
+        stolen_s: machine.stolen,
+    });
+    warnings.extend(machine.and_then(stolen));
     let lost = outcome.lost_isolation.iter();
     let quality = Quality {
         valid: invalid.is_none(),
@@ -36,11 +42,26 @@ pub fn live_record(scenario: &Scenario, setup: &Arc<Setup>, outcome: &LiveOutcom
         dropped: Some(outcome.dropped),
         model: Some("stub".to_owned()),
         start_stages: start_stages(&outcome.samples),
+        machine,
         isolation_lost: lost.map(|lost| format!("{}: {}", lost.what, lost.why)).collect(),
         warnings,
         ..Quality::default()
     };
     assemble(Kind::Live, scenario, setup, std::slice::from_ref(&outcome.totals), quality)
+}
+
+/// Whether the machine was robbed of so much CPU time that its times say more of its neighbours.
+fn stolen(machine: MachineRecord) -> Option<String> {
+    let share = machine.stolen_share();
+    (share > MachineRecord::STOLEN_AT_MOST).then(|| {
+        format!(
+            "the hypervisor gave {:.0}% of the CPU time that this machine wanted to others ({:.1} s of {:.1} s): \
+             times are longer than it would need alone; drive again at a quieter time",
+            share * 100.0,
+            machine.stolen_s,
+            machine.busy_s + machine.stolen_s
+        )
+    })
 }
 
 /// The record of a live run's twin, not judged yet; its scenario has the calibrated isolation tier.
@@ -148,10 +169,12 @@ mod tests {
             took: ms(took),
             bytes: Bytes(0),
             in_flight: 1,
+            under_way: 1,
             stages: StartStages { image: ms(1), boot: ms(20), guest: ms(3) },
         };
         let call = |took, first| ToolSample {
             session: 0,
+            under_way: 1,
             cpu: ms(10),
             cores: Cores(1.0),
             io: Span::ZERO,

@@ -30,5 +30,5 @@ pub use piece::piece;
 pub use replicate::{Design, replicate, replicate_arms, until_decided};
 pub use simulated::{SimulateError, Simulated, hash, judge, judge_live, setup, simulated};
 pub use tiers::{Measured, TierComparison, TierMeasure, TierRecord, tiers};
-pub use twin::{ModelError, QuantileError, Twin, TwinProfile, twin};
+pub use twin::{Foretold, ModelError, QuantileError, Twin, TwinProfile, foretold, twin};
 pub use windows::{NamedWindow, WindowError, windows};

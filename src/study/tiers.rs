@@ -241,7 +241,7 @@ fn warnings(driven: &[(String, LiveOutcome)]) -> Vec<String> {
 
 fn sessions(outcome: &LiveOutcome) -> Pass {
     let mut all: Pass = vec![OfSession::default(); outcome.planned as usize];
-    let Samples { boots, restores, snapshots, tools } = &outcome.samples;
+    let Samples { boots, restores, snapshots, tools, turns } = &outcome.samples;
     let mut each = |samples: &[OperationSample], add: fn(&mut OfSession, &OperationSample)| {
         for sample in samples {
             if let Some(session) = all.get_mut(sample.session as usize) {
@@ -264,7 +264,7 @@ fn sessions(outcome: &LiveOutcome) -> Pass {
         session.io.0 += tool.waiting.seconds();
         session.io.1 += tool.io.seconds();
     }
-    for turn in &outcome.turns {
+    for turn in turns {
         if let Some(session) = all.get_mut(turn.session as usize) {
             session.platform.push(turn.platform_time.seconds());
         }

@@ -17,7 +17,7 @@ use crate::measure::{Estimate, Metric, Spread, TurnSample};
 use crate::random::{Draws, Purpose};
 use crate::scenario::types::Tier;
 use crate::sim::{Horizon, Outcome, Watch};
-use crate::units::{Bytes, Span};
+use crate::units::{Bytes, Cores, Span};
 
 /// Replications of supply over the one demand.
 const REPLICATIONS: u16 = 20;
@@ -34,6 +34,9 @@ pub struct ModelError {
     /// The profile that supply was taken from, calibrated on other runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// The cores that starts, snapshots and calls shared in the prediction; none if each sandbox had its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cores: Option<u32>,
     /// Sessions of the run itself that supply was calibrated on; none with a profile.
     pub calibrated_on: u64,
     /// Sessions that were predicted.
@@ -79,6 +82,16 @@ impl ModelError {
         };
         self.platform_time.iter().map(one).collect()
     }
+}
+
+/// What a profile predicts of the turns of a live run that was saved.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Foretold {
+    /// The run's directory.
+    pub run: String,
+    /// How far it is from it.
+    #[serde(flatten)]
+    pub error: ModelError,
 }
 
 /// A live run's twin.
@@ -138,70 +151,103 @@ pub fn twin(
         Some(profile) => Calibration { tier: profile.over(&setup.tier), observations: Vec::new() },
         None => calibrate(&live.samples, |session| session < half, &setup.tier)?,
     };
-    let mut calibrated = Setup::clone(setup);
-    calibrated.tier = calibration.tier.clone();
-    calibrated.fixed_demand = Some(0);
-    let setup = Arc::new(calibrated);
-    let horizon = Horizon { keep_turns: true, ..Horizon::default() };
-    let design = Design { setup: Arc::clone(&setup), horizon, steady: false, resample: false };
-    let outcomes = replicate(&design, 0, REPLICATIONS, watch);
-    let mut error = model_error(&calibration, &outcomes, live, again, setup.seed, half);
+    // What was calibrated at the run's own load has waited for cores already.
+    let cores = live.machine.filter(|_| profile.is_some()).map(|machine| machine.cores);
+    let (setup, outcomes) = replicas(setup, calibration.tier.clone(), cores, watch);
+    let held = Held {
+        turns: &live.samples.turns,
+        again: again.map(|again| again.samples.turns.as_slice()),
+        planned: live.planned,
+        from: half,
+    };
+    let mut error = held.against(&outcomes, setup.seed);
     if let Some(error) = &mut error {
         error.profile = profile.map(|profile| profile.name.clone());
+        error.cores = cores;
+        let observations = calibration.observations.iter();
+        error.observations = observations.map(|(key, n)| ((*key).to_owned(), *n)).collect();
     }
     Ok(Twin { outcomes, setup, calibration, error })
 }
 
-fn model_error(
-    calibration: &Calibration,
-    twins: &[Outcome],
-    live: &LiveOutcome,
-    again: Option<&LiveOutcome>,
-    seed: u64,
-    half: u64,
+/// Holds a live run that was saved, its `turns` of `planned` sessions, against what a `profile`
+/// predicts of the identical sessions on a machine of so many `cores`. None if no turn ended.
+pub fn foretold(
+    setup: &Arc<Setup>,
+    turns: &[TurnSample],
+    planned: u64,
+    (profile, cores): (&TwinProfile, Option<u32>),
+    watch: &Watch,
 ) -> Option<ModelError> {
-    let second = |turns: &[TurnSample]| -> Vec<TurnSample> {
-        turns.iter().filter(|turn| turn.session >= half).copied().collect()
-    };
-    let lived = second(&live.turns);
-    let simulated: Vec<Span> =
-        twins.iter().flat_map(|twin| second(&twin.turns)).map(|turn| turn.platform_time).collect();
-    let repeated =
-        again.map(|again| sorted(second(&again.turns).iter().map(|turn| turn.platform_time)));
-    let (live_times, twin_times) =
-        (sorted(lived.iter().map(|turn| turn.platform_time)), sorted(simulated));
-    let errors = QUANTILES.iter().map(|(stat, q)| {
-        let (live, twin) = (quantile(&live_times, *q)?, quantile(&twin_times, *q)?);
-        let live_ci95 = resampled(&lived, *q, seed);
-        let noise = match repeated.as_ref().and_then(|times| quantile(times, *q)) {
-            Some(other) => (other - live).abs() / live,
-            None => (live_ci95[1] - live_ci95[0]) / 2.0 / live,
+    let (setup, outcomes) = replicas(setup, profile.over(&setup.tier), cores, watch);
+    let held = Held { turns, again: None, planned, from: 0 };
+    let error = held.against(&outcomes, setup.seed)?;
+    Some(ModelError { profile: Some(profile.name.clone()), cores, ..error })
+}
+
+/// Replications of supply by a tier, over the one demand of a live run; with `cores` all that the
+/// machine does shares them.
+fn replicas(
+    setup: &Setup,
+    tier: Tier,
+    cores: Option<u32>,
+    watch: &Watch,
+) -> (Arc<Setup>, Vec<Outcome>) {
+    let mut setup = setup.clone();
+    (setup.tier, setup.fixed_demand) = (tier, Some(0));
+    setup.machine = cores.map(|cores| Cores(f64::from(cores)));
+    let setup = Arc::new(setup);
+    let horizon = Horizon { keep_turns: true, ..Horizon::default() };
+    let design = Design { setup: Arc::clone(&setup), horizon, steady: false, resample: false };
+    (setup, replicate(&design, 0, REPLICATIONS, watch))
+}
+
+/// Live turns that a twin's are held against.
+struct Held<'a> {
+    turns: &'a [TurnSample],
+    /// Those of the same run once more.
+    again: Option<&'a [TurnSample]>,
+    /// Sessions planned.
+    planned: u64,
+    /// The first session that was not calibrated on.
+    from: u64,
+}
+
+impl Held<'_> {
+    fn against(&self, twins: &[Outcome], seed: u64) -> Option<ModelError> {
+        let predicted = |turns: &[TurnSample]| -> Vec<TurnSample> {
+            turns.iter().filter(|turn| turn.session >= self.from).copied().collect()
         };
-        Some(QuantileError {
-            stat: (*stat).to_owned(),
-            live,
-            live_ci95,
-            twin,
-            error: (twin - live) / live,
-            noise,
+        let times = |turns: &[TurnSample]| sorted(turns.iter().map(|turn| turn.platform_time));
+        let lived = predicted(self.turns);
+        let simulated: Vec<TurnSample> =
+            twins.iter().flat_map(|twin| predicted(&twin.turns)).collect();
+        let repeated = self.again.map(|again| times(&predicted(again)));
+        let (live_times, twin_times) = (times(&lived), times(&simulated));
+        let errors = QUANTILES.iter().map(|(stat, q)| {
+            let (live, twin) = (quantile(&live_times, *q)?, quantile(&twin_times, *q)?);
+            let live_ci95 = resampled(&lived, *q, seed);
+            let noise = match repeated.as_ref().and_then(|times| quantile(times, *q)) {
+                Some(other) => (other - live).abs() / live,
+                None => (live_ci95[1] - live_ci95[0]) / 2.0 / live,
+            };
+            let (stat, error) = ((*stat).to_owned(), (twin - live) / live);
+            Some(QuantileError { stat, live, live_ci95, twin, error, noise })
+        });
+        Some(ModelError {
+            profile: None,
+            cores: None,
+            calibrated_on: self.from,
+            predicted: self.planned - self.from,
+            observations: Vec::new(),
+            turns: lived.len(),
+            platform_time: errors.collect::<Option<_>>()?,
+            noise_from: match self.again {
+                Some(_) => "the same live run once more".to_owned(),
+                None => "resampling the sessions of the one live run".to_owned(),
+            },
         })
-    });
-    Some(ModelError {
-        profile: None,
-        calibrated_on: half,
-        predicted: live.planned - half,
-        observations: calibration
-            .observations
-            .iter()
-            .map(|(key, n)| ((*key).to_owned(), *n))
-            .collect(),
-        turns: lived.len(),
-        platform_time: errors.collect::<Option<_>>()?,
-        noise_from: match again {
-            Some(_) => "the same live run once more".to_owned(),
-            None => "resampling the sessions of the one live run".to_owned(),
-        },
-    })
+    }
 }
 
 fn sorted(times: impl IntoIterator<Item = Span>) -> Vec<Span> {
@@ -259,6 +305,7 @@ mod tests {
         };
         let error = ModelError {
             profile: None,
+            cores: None,
             calibrated_on: 0,
             predicted: 10,
             observations: Vec::new(),

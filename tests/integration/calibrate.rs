@@ -5,14 +5,20 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use plimsoll::calibrate::{
     Columns, Form, Series, StageFit, Validated, read_table, summaries, validate,
 };
 use plimsoll::check::check;
-use plimsoll::scenario::types::Scenario;
+use plimsoll::conduct::{RunOptions, Setup};
+use plimsoll::dist::Dist;
+use plimsoll::measure::TurnSample;
+use plimsoll::scenario::types::{Scenario, Tier};
 use plimsoll::scenario::{Loader, Mark, Origin, Presets};
+use plimsoll::sim::Watch;
+use plimsoll::study::{TwinProfile, foretold};
 use plimsoll::units::Span;
 use serde_json::Value;
 
@@ -273,6 +279,40 @@ fn what_cannot_be_calibrated_says_what_to_do() {
     }
 }
 
+/// What a profile predicts of whole turns, worked out by hand. Each of three sessions boots in 100 ms
+/// and calls a tool of 20 ms twice in one turn: with a reach of 5 ms that is 150 ms of the platform.
+#[test]
+fn whole_turns_are_foretold_by_simulating_the_identical_sessions() {
+    let text = "version: 1\nname: foretold\nworkload:\n  arrivals: {every: 1s}\n  classes:\n    one:\n      \
+                turns: 1\n      steps: 2\n      tools: {calls: 1, cpu: 10ms, io_wait: 10ms}\n      model: m\n      \
+                sandbox: {vcpu: 1, memory: 1GiB}\nmodels: {m: {latency: {base: 1s}}}\nplatform: {isolation: {container: {}}}\n\
+                experiment: {seed: 3, start: empty, warmup: none, measure: 10s}\n";
+    let outcome = Loader::default().load_text::<Scenario>("foretold.yaml", text, &[], &check);
+    let scenario = outcome.loaded.as_ref().unwrap_or_else(|| panic!("{}", outcome.render(false)));
+    let set = RunOptions { compression: 1.0, sessions: Some(3) };
+    let setup = Arc::new(Setup::new(&scenario.value, None, &set).unwrap());
+    let ms = Span::from_millis;
+    let tier =
+        Tier { boot: Dist::constant(ms(100)), exec: Dist::constant(ms(5)), ..Tier::default() };
+    let profile = TwinProfile { name: "p".to_owned(), tier };
+    let lived: Vec<TurnSample> = [150, 160, 200]
+        .into_iter()
+        .zip(0..)
+        .map(|(took, session)| TurnSample {
+            session,
+            length: ms(2000 + took),
+            platform_time: ms(took),
+        })
+        .collect();
+    let found = foretold(&setup, &lived, 3, (&profile, None), &Watch::default()).expect("turns");
+    assert_eq!((found.predicted, found.turns, found.calibrated_on), (3, 3, 0));
+    let stats: Vec<(&str, f64, f64)> =
+        found.platform_time.iter().map(|one| (one.stat.as_str(), one.live, one.twin)).collect();
+    assert_eq!(stats, [("p50", 0.16, 0.15), ("p95", 0.2, 0.15)]);
+    assert!((found.platform_time[1].error + 0.25).abs() < 1e-12);
+    assert_eq!(foretold(&setup, &[], 3, (&profile, None), &Watch::default()), None);
+}
+
 /// A live run keeps its operations, and they become a profile that predicts another run's.
 #[test]
 fn live_runs_keep_their_operations_and_are_calibrated_on_them() {
@@ -316,6 +356,19 @@ fn live_runs_keep_their_operations_and_are_calibrated_on_them() {
     assert_eq!(stages, ["boot", "snapshot", "restore", "exec"]);
     assert!(profile["numbers"].as_array().unwrap().iter().any(|n| n["key"] == "cpu_factor"));
     assert_eq!(answer["validation"].as_array().unwrap().len(), 4);
+    let turns = &answer["turns"][0];
+    assert_eq!((&turns["run"], &turns["predicted"]), (&"two".into(), &30.into()));
+    assert_eq!(turns["profile"], "mine.yaml");
+    let stats = turns["platform_time"].as_array().unwrap();
+    assert_eq!(
+        stats.iter().map(|one| one["stat"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["p50", "p95"]
+    );
+    assert!(
+        stats
+            .iter()
+            .all(|one| one["live"].as_f64() > Some(0.0) && one["twin"].as_f64() > Some(0.0))
+    );
     let uses = SCENARIO.replace("./profiles/small.yaml", "./mine.yaml");
     bench.write("scenario.yaml", &uses);
     assert!(bench.answer(&["check", "scenario.yaml"]).contains("preset mine.yaml, measured"));

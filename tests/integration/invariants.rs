@@ -41,6 +41,10 @@ fn check(case: &Case) {
     check_metered(&scenario, totals);
     super::quotas::check_use(totals);
     check_hosts(&scenario, totals);
+    if let Some(cores) = case.machine() {
+        let most = totals.gauge(Gauge::HostCpuBusy).max().unwrap_or(0) as f64;
+        assert!(most * Gauge::HostCpuBusy.scale() <= cores.0 * (1.0 + 1e-9), "more than the cores");
+    }
     check_cost(&scenario, totals);
     if case.seats() == 1 {
         check_log(case, &outcome);
@@ -368,10 +372,13 @@ fn check_end(case: &Case, outcome: &Outcome) {
             Gauge::SandboxesHibernated,
             Gauge::SnapshotBytes,
             Gauge::SnapshotArchivedBytes,
-            Gauge::HostCpuBusy,
         ] {
             assert_eq!(value(gauge), 0, "{} when all have closed", gauge.name());
         }
+        // On one machine places that are still booting take a core each.
+        let booting = case.machine().map_or(0, |_| value(Gauge::SandboxesPool));
+        let busy = value(Gauge::HostCpuBusy) as f64 * Gauge::HostCpuBusy.scale();
+        assert!(busy <= booting as f64, "{busy} cores busy when all have closed");
         let pools = [
             Holding::VcpuPool,
             Holding::VcpuPoolStarting,

@@ -11,6 +11,7 @@ use plimsoll::scenario::Loader;
 use plimsoll::scenario::types::{Replications, Scenario};
 use plimsoll::sim::{Finish, Outcome, Watch};
 use plimsoll::study::{Design, design, replicate, simulated};
+use plimsoll::units::Cores;
 use plimsoll::workload::plan::SessionPlan;
 use plimsoll::workload::trace::{self, Names};
 
@@ -60,6 +61,7 @@ pub struct Case {
     experiment: String,
     plans: Vec<String>,
     compression: f64,
+    machine: Option<f64>,
 }
 
 impl Case {
@@ -72,6 +74,7 @@ impl Case {
             experiment: "{start: empty, warmup: none, measure: end, replications: 1}".to_owned(),
             plans: Vec::new(),
             compression: 1.0,
+            machine: None,
         }
     }
 
@@ -96,6 +99,12 @@ impl Case {
     /// Compressed time.
     pub fn compressed(mut self, factor: f64) -> Self {
         self.compression = factor;
+        self
+    }
+
+    /// One machine of so many cores, which all that it does shares.
+    pub fn machine(mut self, cores: f64) -> Self {
+        self.machine = Some(cores);
         self
     }
 
@@ -152,7 +161,8 @@ impl Case {
     pub fn run(&self) -> Ran {
         let (scenario, recorded) = self.ready();
         let options = RunOptions { compression: self.compression, ..RunOptions::default() };
-        let design = designed(&scenario, recorded, &options);
+        let mut design = designed(&scenario, recorded, &options);
+        Arc::make_mut(&mut design.setup).machine = self.machine.map(Cores);
         let outcome = replicate(&design, 0, 1, &Watch::default()).remove(0);
         Ran { finish: outcome.finish, totals: outcome.totals, scenario }
     }

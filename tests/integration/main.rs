@@ -20,6 +20,7 @@ mod input;
 mod invariants;
 mod kit;
 mod lifecycle;
+mod machine;
 mod metered;
 mod platform_forms;
 mod pools;

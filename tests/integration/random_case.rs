@@ -1,9 +1,12 @@
 //! Random scenarios: demand, sandboxes, policies, a model, and all that is in `random_platform`.
 
+use std::sync::Arc;
+
 use plimsoll::conduct::RunOptions;
 use plimsoll::scenario::types::Scenario;
 use plimsoll::sim::{Outcome, Watch};
 use plimsoll::study::replicate;
+use plimsoll::units::Cores;
 use plimsoll::workload::plan::Plans;
 use proptest::prelude::*;
 
@@ -425,12 +428,19 @@ impl Case {
         )
     }
 
+    /// In a third of the cases sandboxes are all on one machine, as in the twin of a live run.
+    pub fn machine(&self) -> Option<Cores> {
+        let elastic = self.extra.fleet.is_none() && self.seed.is_multiple_of(3);
+        elastic.then_some(Cores(1.0 + (self.seed / 3 % 8) as f64))
+    }
+
     pub fn run(&self) -> (Scenario, Outcome, Plans) {
         let scenario = scenario(&self.text());
         let sessions = self.to_the_end.then_some(SESSIONS);
         let options = RunOptions { compression: f64::from(self.compression), sessions };
         let mut design = designed(&scenario, None, &options);
         design.horizon.keep_log = true;
+        Arc::make_mut(&mut design.setup).machine = self.machine();
         let outcome = replicate(&design, 0, 1, &Watch::default()).remove(0);
         let plans = design.setup.plans().clone();
         assert_eq!(design.setup.sessions, sessions);

@@ -1,6 +1,6 @@
 //! What the conduct wants, begun on the live backend.
 
-use super::{Ended, Live, NO_REPORT, Paced, Place};
+use super::{Beside, Ended, Live, NO_REPORT, Paced, Place};
 use crate::conduct::{Event, Executor, Rank, SaveJob, SaveOutcome, StartJob, ToolJob, ToolReport};
 use crate::control::Start;
 use crate::drive::runtime::Work;
@@ -39,7 +39,7 @@ impl Executor for Live {
         let (spec, runtime, clock, zero) =
             (self.spec(&job), self.runtime.clone(), self.clock, self.zero);
         self.starting += 1;
-        let in_flight = self.starting;
+        let beside = Beside { starts: self.starting, all: self.beside() };
         let snapshot = self.place(job.id).snapshot.as_ref().map(|(snapshot, _)| *snapshot);
         self.spawn(job.id, async move {
             let sandbox = spec.sandbox;
@@ -55,7 +55,7 @@ impl Executor for Live {
                 Ended::Started {
                     job,
                     begun: now,
-                    in_flight,
+                    beside,
                     result: result.map(|created| (sandbox, created)),
                     place: alive,
                 },
@@ -72,6 +72,7 @@ impl Executor for Live {
         };
         self.fresh.remove(&sandbox);
         let (runtime, clock, zero) = (self.runtime.clone(), self.clock, self.zero);
+        let under_way = self.beside();
         self.spawn(job.id, async move {
             let result = runtime.snapshot(sandbox).await;
             let at = match &result {
@@ -82,7 +83,7 @@ impl Executor for Live {
                     clock.now()
                 }
             };
-            (at, Ended::Saved { begun: now, result, place: alive })
+            (at, Ended::Saved { begun: now, under_way, result, place: alive })
         });
     }
 
@@ -120,7 +121,7 @@ impl Executor for Live {
         };
         let (runtime, sleeper, clock, zero) =
             (self.runtime.clone(), self.sleeper.clone(), self.clock, self.zero);
-        let begun = now + job.policies;
+        let (begun, under_way) = (now + job.policies, self.beside());
         self.spawn(job.id, async move {
             if !job.policies.is_zero() {
                 // Only a run that ends takes the sleeper away, and then nobody waits for this.
@@ -130,7 +131,7 @@ impl Executor for Live {
             let at = result
                 .as_ref()
                 .map_or_else(|_| clock.now(), |report| placed(report.received, zero));
-            (at, Ended::Tool { job, begun, result })
+            (at, Ended::Tool { job, begun, under_way, result })
         });
         true
     }

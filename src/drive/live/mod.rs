@@ -47,23 +47,33 @@ pub(in crate::drive) struct Done {
     what: Ended,
 }
 
+/// What was under way when a boot or restore began, itself counted.
+#[derive(Clone, Copy, Debug)]
+struct Beside {
+    starts: u32,
+    /// Of all kinds.
+    all: u32,
+}
+
 #[derive(Debug)]
 enum Ended {
     Started {
         job: StartJob,
         begun: Time,
-        in_flight: u32,
+        beside: Beside,
         result: Result<(SandboxId, Created), RuntimeError>,
         place: AlivePlace,
     },
     Saved {
         begun: Time,
+        under_way: u32,
         result: Result<SnapshotInfo, RuntimeError>,
         place: AlivePlace,
     },
     Tool {
         job: ToolJob,
         begun: Time,
+        under_way: u32,
         result: Result<WorkReport, RuntimeError>,
     },
     Removed {
@@ -160,6 +170,11 @@ impl Live {
         !self.pacer.is_empty()
     }
 
+    /// Operations under way beside one that begins now, and that.
+    fn beside(&self) -> u32 {
+        u32::try_from(self.under_way + 1).unwrap_or(u32::MAX)
+    }
+
     /// Operations on the backend that have not ended.
     pub fn under_way(&self) -> u64 {
         self.under_way
@@ -202,21 +217,21 @@ impl Live {
         self.under_way -= 1;
         let current = self.place(done.id).epoch == done.epoch;
         match done.what {
-            Ended::Started { job, begun, in_flight, result, place } => {
+            Ended::Started { job, begun, beside, result, place } => {
                 self.starting -= 1;
-                self.started(done.at, current, (job, begun, in_flight), result, place)
+                self.started(done.at, current, (job, begun, beside), result, place)
             }
-            Ended::Saved { begun, result, place } => {
+            Ended::Saved { begun, under_way, result, place } => {
                 drop(place);
                 if !current {
                     return None;
                 }
-                let outcome = self.saved(done.id, done.at, begun, result);
+                let outcome = self.saved(done.id, done.at, (begun, under_way), result);
                 self.place(done.id).outcome = Some(outcome);
                 Some(Event::Saved { id: done.id })
             }
-            Ended::Tool { job, begun, result } => {
-                self.tool_ended(done.at, current, job, begun, result)
+            Ended::Tool { job, begun, under_way, result } => {
+                self.tool_ended(done.at, current, job, (begun, under_way), result)
             }
             Ended::Removed { result } => {
                 if let Err(error) = result {
@@ -231,7 +246,7 @@ impl Live {
         &mut self,
         at: Time,
         current: bool,
-        (job, begun, in_flight): (StartJob, Time, u32),
+        (job, begun, beside): (StartJob, Time, Beside),
         result: Result<(SandboxId, Created), RuntimeError>,
         alive: AlivePlace,
     ) -> Option<Event> {
@@ -244,7 +259,8 @@ impl Live {
                 let index = self.place(job.id).index;
                 let sample = OperationSample {
                     session: index,
-                    in_flight,
+                    in_flight: beside.starts,
+                    under_way: beside.all,
                     took: at.since(begun),
                     bytes: job.snapshot,
                     stages: created.stages.start(),
@@ -270,7 +286,7 @@ impl Live {
         &mut self,
         id: u32,
         at: Time,
-        begun: Time,
+        (begun, under_way): (Time, u32),
         result: Result<SnapshotInfo, RuntimeError>,
     ) -> SaveOutcome {
         let info = match result {
@@ -292,6 +308,7 @@ impl Live {
         self.samples.snapshots.push(OperationSample {
             session: index,
             in_flight: 1,
+            under_way,
             took: at.since(begun),
             bytes: info.bytes,
             stages: StartStages::default(),
@@ -307,7 +324,7 @@ impl Live {
         at: Time,
         current: bool,
         job: ToolJob,
-        begun: Time,
+        (begun, under_way): (Time, u32),
         result: Result<WorkReport, RuntimeError>,
     ) -> Option<Event> {
         if !current {
@@ -320,6 +337,7 @@ impl Live {
                 let sandbox = self.place(job.sandbox).sandbox;
                 self.samples.tools.push(ToolSample {
                     session: self.places[job.id as usize].index,
+                    under_way,
                     cpu: job.plan.cpu,
                     cores: Cores(job.plan.cores.0.min(vcpu.0)),
                     io: job.plan.io,

@@ -21,7 +21,7 @@ pub use number::{
 };
 pub use part::{BaselineRecord, ChangeRecord, InputRecord, PartRecord, WindowRecord};
 pub use provisioned::ProvisionedRecord;
-pub use quality::Quality;
+pub use quality::{MachineRecord, Quality};
 pub use quota::{QuotaRecord, QuotaVerdict};
 pub use verdict::{
     Axis, BoundaryRecord, DecisionRecord, Level, LookRecord, StageRecord, Together, Verdict,

@@ -34,11 +34,36 @@ pub struct Quality {
     /// `exec`, the same of all other calls.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub start_stages: IndexMap<String, MetricRecord>,
+    /// What became of the live machine's CPU time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<MachineRecord>,
     /// Isolation that the live machine did not grant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub isolation_lost: Vec<String>,
     /// What else a reader should know.
     pub warnings: Vec<String>,
+}
+
+/// A machine during a live run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MachineRecord {
+    /// Its cores.
+    pub cores: u32,
+    /// CPU seconds that it spent, the driver's own among them.
+    pub busy_s: f64,
+    /// CPU seconds that it wanted and that its hypervisor gave to others.
+    pub stolen_s: f64,
+}
+
+impl MachineRecord {
+    /// More than this share of the wanted CPU time stolen is told.
+    pub const STOLEN_AT_MOST: f64 = 0.05;
+
+    /// Share of the wanted CPU time that others got.
+    pub fn stolen_share(&self) -> f64 {
+        let wanted = self.busy_s + self.stolen_s;
+        if wanted > 0.0 { self.stolen_s / wanted } else { 0.0 }
+    }
 }
 
 impl Default for Quality {
@@ -54,6 +79,7 @@ impl Default for Quality {
             dropped: None,
             model: None,
             start_stages: IndexMap::new(),
+            machine: None,
             isolation_lost: Vec::new(),
             warnings: Vec::new(),
         }

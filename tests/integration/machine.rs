@@ -1,0 +1,76 @@
+//! One machine whose cores starts, snapshots and calls share, worked out by hand. Times in comments are
+//! seconds.
+
+use plimsoll::measure::{Counter, Gauge, Metric};
+
+use super::kit::Case;
+use super::script::{tool, turn, turn_with, turns};
+
+fn on(cores: f64, tier: &str) -> Case {
+    Case::on(&format!(
+        "{{isolation: {{container: {{{tier}}}}}, idle: {{timeout: 1s, then: hibernate}}, retention: 1h}}"
+    ))
+    .machine(cores)
+}
+
+#[test]
+fn starts_at_once_share_the_cores() {
+    let two = |case: Case| case.session(0.0, &turn(0.0, 1.0)).session(0.0, &turn(0.0, 1.0)).run();
+    let boot = "boot: 2s, snapshot: {filesystem: {}}";
+    assert_eq!(two(on(1.0, boot)).metric(Metric::ColdStart), (2, 4.0 + 4.0));
+    assert_eq!(two(on(2.0, boot)).metric(Metric::ColdStart), (2, 2.0 + 2.0));
+    // One takes one core at most.
+    assert_eq!(two(on(8.0, boot)).metric(Metric::ColdStart), (2, 2.0 + 2.0));
+}
+
+#[test]
+fn a_boot_slows_a_call_and_a_call_a_boot() {
+    // A boots to 2 and calls for 3 of CPU; B boots from 3. From there both have 2 left, and half a core: to 7.
+    let ran = on(1.0, "boot: 2s, snapshot: {filesystem: {}}")
+        .session(0.0, &turn_with(0.0, 0.0, &tool(3.0, 1.0, 0.0, 0)))
+        .session(3.0, &turn(0.0, 0.0))
+        .run();
+    assert_eq!(ran.metric(Metric::ToolExec), (1, 5.0));
+    assert_eq!(ran.metric(Metric::ColdStart), (2, 2.0 + 4.0));
+    assert_eq!(ran.metric(Metric::Turn), (2, 7.0 + 4.0));
+    // The core was never idle.
+    assert_eq!(ran.core_seconds(), 7.0);
+    assert_eq!(ran.end(), 7.0);
+}
+
+#[test]
+fn snapshots_and_restores_take_a_core_and_bytes_flow_beside() {
+    // A's first turn is 0..1, idle to 2, its snapshot of 1 and of 2 MiB at 1 MiB/s 2..5: nobody is beside it. It
+    // thinks 9, to 10: restore 1 and 2 MiB/s: 10..12. B calls from 11 for 4 of CPU: A's fixed part is over then.
+    let tier = "snapshot: {filesystem: {fixed: 1s, bandwidth: 1MiB/s, base: 2MiB}}, \
+                restore: {fixed: 1s, bandwidth: 2MiB/s}";
+    let a = turns(&[turn(0.0, 1.0), turn(9.0, 1.0)]);
+    let ran = on(1.0, tier)
+        .session(0.0, &a)
+        .session(11.0, &turn_with(0.0, 0.0, &tool(4.0, 1.0, 0.0, 0)))
+        .run();
+    assert_eq!(ran.metric(Metric::Snapshot), (1, 3.0));
+    assert_eq!(ran.metric(Metric::Restore), (1, 2.0));
+    assert_eq!(ran.metric(Metric::ToolExec), (1, 4.0));
+    // B from 10: A's restore has half a core for its fixed part, to 12, and its bytes flow to 13.
+    let ran = on(1.0, tier)
+        .session(0.0, &a)
+        .session(10.0, &turn_with(0.0, 0.0, &tool(4.0, 1.0, 0.0, 0)))
+        .run();
+    assert_eq!(ran.metric(Metric::Restore), (1, 3.0));
+    assert_eq!(ran.metric(Metric::ToolExec), (1, 5.0));
+    assert_eq!(ran.integral(Gauge::SandboxesHibernated), 5.0);
+}
+
+#[test]
+fn reaching_into_a_sandbox_takes_a_core_and_waiting_none_and_only_work_is_billed() {
+    // A waits 1 for I/O, then has 1 of reach and 1 of CPU left, beside B's 5 of CPU: 1..5, and B to 7.
+    let ran = on(1.0, "exec: 1s, snapshot: {filesystem: {}}")
+        .session(0.0, &turn_with(0.0, 0.0, &tool(1.0, 1.0, 1.0, 0)))
+        .session(0.0, &turn_with(0.0, 0.0, &tool(4.0, 1.0, 0.0, 0)))
+        .run();
+    assert_eq!(ran.metric(Metric::ToolExec), (2, 5.0 + 7.0));
+    assert_eq!(ran.core_seconds(), 7.0);
+    assert_eq!(ran.record().usage.cpu_seconds_served, 5.0);
+    assert_eq!(ran.count(Counter::ToolCalls), 2);
+}
