@@ -23,6 +23,6 @@ pub use live::LiveSessions;
 pub use lookup::{Found, find, find_at};
 pub use quantity::{Extent, Quantity, Stat, names};
 pub use replicated::{state_at, widen};
-pub use stage::judge as stage;
+pub use stage::{TierKnown, judge as stage};
 pub use unit::Unit;
 pub use verdict::{Boundaries, Judgement, Levels, Outcome, Parts, decide};

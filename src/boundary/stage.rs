@@ -17,9 +17,20 @@ struct Limits {
 const TOKENS_PER_DAY: Limits = Limits { development_below: 10e3, production_above: 1e6 };
 const CONCURRENT_AGENTS: Limits = Limits { development_below: 10.0, production_above: 1000.0 };
 
-/// The stage that `run` shows. `isolation` is the tier that its sessions ran in (for a live run, the
-/// one it really had), `policies` how many policies governed them.
-pub fn judge(run: &Run, isolation: &str, policies: u64) -> StageRecord {
+/// How the isolation tier of a run is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TierKnown {
+    /// The scenario says it: all that a simulation can know.
+    Declared(String),
+    /// It was concluded from what was observed inside sandboxes, and why.
+    Observed(String, String),
+    /// Sandboxes were real, and not looked at; why.
+    Unobserved(String),
+}
+
+/// The stage that `run` shows. `isolation` is the tier that its sessions ran in, `policies` how many
+/// policies governed them.
+pub fn judge(run: &Run, isolation: &TierKnown, policies: u64) -> StageRecord {
     let tokens =
         measured(lookup::find(run, Quantity::Score(ScorecardKey::TokensPerDay)), &TOKENS_PER_DAY);
     let agents = Quantity::Gauge(Gauge::SessionsOpen, Extent::Mean);
@@ -99,13 +110,28 @@ fn beside_agents(run: &Run) -> Option<String> {
     ))
 }
 
-fn isolation_axis(tier: &str) -> Axis<String> {
-    let (stage, why) = match tier {
+fn isolation_axis(tier: &TierKnown) -> Axis<String> {
+    let axis = |value: &str, stage, why| Axis { value: value.to_owned(), ci95: None, stage, why };
+    let declared = |tier: &str| match tier {
         "shared-container" => (Level::Development, "several sessions share a container"),
         "microvm" => (Level::Production, "each session has a virtual machine of its own"),
         _ => (Level::Between, "each session has a sandbox of its own, but no virtual machine"),
     };
-    Axis { value: tier.to_owned(), ci95: None, stage, why: why.to_owned() }
+    match tier {
+        TierKnown::Declared(tier) => {
+            let (stage, why) = declared(tier);
+            axis(tier, stage, why.to_owned())
+        }
+        TierKnown::Observed(tier, why) => {
+            let stage = match tier.as_str() {
+                // Sessions that read the host's secrets have no isolation at all.
+                "process" => Level::Development,
+                tier => declared(tier).0,
+            };
+            axis(tier, stage, format!("observed: {why}"))
+        }
+        TierKnown::Unobserved(why) => axis("unobserved", Level::Between, why.clone()),
+    }
 }
 
 fn governance_axis(policies: u64) -> Axis<u64> {

@@ -1,5 +1,6 @@
 //! Live runs: stages and numbers from their single operations.
 
+use super::own_time::{Crowded, LiveRun, own_times};
 use super::profile::{Keeps, Number, Stage};
 use super::series::{Series, Timed};
 use crate::dist::rounded;
@@ -11,9 +12,6 @@ const Z: f64 = 1.959_963_984_540_054;
 
 /// Transfers needed for a bandwidth.
 const FEWEST_TRANSFERS: usize = 30;
-
-/// Operations that began on a free core needed to leave the others out.
-const FEWEST_FREE: usize = 30;
 
 /// Standard errors that a slope must be away from zero for a bandwidth to be told.
 const CLEAR: f64 = 4.0;
@@ -30,8 +28,6 @@ pub struct LiveSeries {
     pub crowded: Option<(usize, usize)>,
     /// Seconds a byte that were taken off snapshots and restores.
     per_byte: [f64; 2],
-    /// Cores of the machine.
-    cores: Option<u32>,
 }
 
 /// The stages and numbers of live runs, pooled.
@@ -40,11 +36,11 @@ pub struct LiveSeries {
 /// reach is the rest. A restore or snapshot whose time grows clearly with its bytes has a bandwidth
 /// (least squares), and what is left is its fixed part.
 ///
-/// On a machine of so many `cores`, operations that began when none was free are left out, if enough
-/// others are there: a profile says what a platform takes by itself, and waiting for cores comes of the
-/// load.
-pub fn live_series(runs: &[Samples], keeps: Keeps, cores: Option<u32>) -> LiveSeries {
-    series(runs, keeps, cores, None)
+/// A profile says what a platform takes by itself. So, where a run tells of its machine, operations that
+/// began when no core was free are left out, if enough others are there, for waiting comes of the load;
+/// and times but for I/O wait are multiplied by the share of the wanted CPU time that the machine got.
+pub fn live_series(runs: &[LiveRun], keeps: Keeps) -> LiveSeries {
+    series(runs, keeps, None)
 }
 
 impl LiveSeries {
@@ -54,22 +50,16 @@ impl LiveSeries {
     }
 
     /// The stages of other runs, what bytes take in this one taken off: what it is to predict.
-    pub fn unseen(&self, runs: &[Samples], keeps: Keeps) -> LiveSeries {
-        series(runs, keeps, self.cores, Some(self.per_byte))
+    pub fn unseen(&self, runs: &[LiveRun], keeps: Keeps) -> LiveSeries {
+        series(runs, keeps, Some(self.per_byte))
     }
 }
 
-fn series(
-    runs: &[Samples],
-    keeps: Keeps,
-    cores: Option<u32>,
-    per_byte: Option<[f64; 2]>,
-) -> LiveSeries {
-    let mut found = LiveSeries { cores, ..LiveSeries::default() };
-    let mut counts = (0, 0);
+fn series(runs: &[LiveRun], keeps: Keeps, per_byte: Option<[f64; 2]>) -> LiveSeries {
+    let mut found = LiveSeries::default();
+    let mut crowded = Crowded::default();
     let mut pooled = |of: fn(&Samples) -> &Vec<OperationSample>| -> Vec<OperationSample> {
-        let all = runs.iter().flat_map(|run| of(run).iter().copied()).collect();
-        on_free_cores(all, |one| one.under_way, cores, &mut counts)
+        own_times(runs, of, &mut crowded).into_iter().map(|(_, one)| one).collect()
     };
     let boots = pooled(|run| &run.boots);
     found.push(Stage::Boot, boots.iter().map(|boot| (boot.took, boot.in_flight)), true);
@@ -83,13 +73,8 @@ fn series(
     let given = per_byte.map(|given| given[1]);
     found.per_byte[1] = found.transfers(Stage::Restore, &restores, "restore", given);
     // Sessions of different runs have the same numbers.
-    let tools: Vec<(usize, ToolSample)> = runs
-        .iter()
-        .enumerate()
-        .flat_map(|(run, samples)| samples.tools.iter().map(move |tool| (run, *tool)))
-        .collect();
-    let tools = on_free_cores(tools, |(_, tool)| tool.under_way, cores, &mut counts);
-    found.crowded = (counts.0 > 0).then_some(counts);
+    let tools = own_times(runs, |samples| &samples.tools, &mut crowded);
+    found.crowded = (crowded.left_out > 0).then_some((crowded.left_out, crowded.of));
     let reach = |tool: &ToolSample| tool.took.saturating_sub(tool.computing + tool.waiting);
     found.push(Stage::Exec, tools.iter().map(|(_, tool)| (reach(tool), 1)), false);
     let alone = |tool: &ToolSample| tool.cpu.seconds() / tool.cores.0;
@@ -100,23 +85,6 @@ fn series(
         .numbers
         .extend(factor("io_factor", &tools, |tool| (tool.waiting.seconds(), tool.io.seconds())));
     found
-}
-
-/// Those that began when a core was free, or all if they are too few; counts what was left out, and all.
-fn on_free_cores<T>(
-    all: Vec<T>,
-    under_way: impl Fn(&T) -> u32,
-    cores: Option<u32>,
-    (left_out, of): &mut (usize, usize),
-) -> Vec<T> {
-    *of += all.len();
-    let free = |one: &T| cores.is_none_or(|cores| under_way(one) <= cores);
-    let count = all.iter().filter(|one| free(one)).count();
-    if count < FEWEST_FREE {
-        return all;
-    }
-    *left_out += all.len() - count;
-    all.into_iter().filter(free).collect()
 }
 
 impl LiveSeries {
@@ -276,11 +244,22 @@ fn factor(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::record::MachineRecord;
     use crate::random::{Draws, Purpose};
     use crate::units::Cores;
 
     fn uniform(i: u64, index: u32) -> f64 {
         Draws::new(9, 0, i, Purpose::Think, index).uniform()
+    }
+
+    /// A run on a machine of so many cores, of whose wanted time that share was stolen.
+    fn on(samples: Samples, machine: Option<(u32, f64)>) -> LiveRun {
+        let machine = machine.map(|(cores, stolen)| MachineRecord {
+            cores,
+            busy_s: 100.0 * (1.0 - stolen),
+            stolen_s: 100.0 * stolen,
+        });
+        LiveRun { samples, machine }
     }
 
     fn operation(session: u64, took: f64, bytes: f64) -> OperationSample {
@@ -318,7 +297,7 @@ mod tests {
             tools: (0..400).map(tool).collect(),
             ..Samples::default()
         };
-        let found = live_series(&[samples], Keeps::Filesystem, None);
+        let found = live_series(&[on(samples, None)], Keeps::Filesystem);
         let number = |key: &str| found.numbers.iter().find(|one| one.key == key).unwrap();
         for (key, truth) in [("cpu_factor", 1.2), ("restore.bandwidth", 100e6)] {
             let one = number(key);
@@ -340,22 +319,52 @@ mod tests {
             under_way,
             ..operation(session, took, 0.0)
         };
-        let boots = |free: u64| {
-            let (alone, crowded) =
-                ((0..free).map(|i| boot(i, 2, 0.05)), (0..40).map(|i| boot(i, 3, 0.5)));
-            Samples { boots: alone.chain(crowded).collect(), ..Samples::default() }
+        let run = |free: u64, cores: Option<u32>| {
+            let crowded = (0..40).map(|i| boot(i, 3, 0.5));
+            let boots = (0..free).map(|i| boot(i, 2, 0.05)).chain(crowded).collect();
+            on(Samples { boots, ..Samples::default() }, cores.map(|cores| (cores, 0.0)))
         };
-        let found = |free, cores| live_series(&[boots(free)], Keeps::Filesystem, cores);
+        let found = |free, cores| live_series(&[run(free, cores)], Keeps::Filesystem);
         let seconds = |found: &LiveSeries| found.stages[0].1.seconds();
         let kept = found(30, Some(2));
         assert_eq!(seconds(&kept), vec![0.05; 30]);
         assert_eq!(kept.crowded, Some((40, 70)));
         // What is to be predicted is taken the same way.
-        assert_eq!(seconds(&kept.unseen(&[boots(31)], Keeps::Filesystem)), vec![0.05; 31]);
+        let unseen = kept.unseen(&[run(31, Some(2))], Keeps::Filesystem);
+        assert_eq!(seconds(&unseen), vec![0.05; 31]);
         // Too few, a third core, or a machine that does not tell: nothing is left out.
         for all in [found(29, Some(2)), found(30, Some(3)), found(30, None)] {
             assert!(seconds(&all).contains(&0.5) && all.crowded.is_none());
         }
+    }
+
+    #[test]
+    fn stolen_time_is_taken_off_all_but_waiting() {
+        // A quarter was stolen: boots of 80 ms take 60; of a call 40 reach and 20 compute, 10 wait.
+        let ms = Span::from_millis;
+        let tool = ToolSample {
+            session: 0,
+            under_way: 1,
+            cpu: ms(10),
+            cores: Cores(1.0),
+            io: ms(10),
+            took: ms(70),
+            service: ms(30),
+            computing: ms(20),
+            waiting: ms(10),
+            first: false,
+        };
+        let samples = Samples {
+            boots: vec![operation(0, 0.08, 0.0)],
+            tools: vec![tool],
+            ..Samples::default()
+        };
+        let found = live_series(&[on(samples, Some((2, 0.25)))], Keeps::Filesystem);
+        let seconds = |place: usize| found.stages[place].1.seconds()[0];
+        assert!((seconds(0) - 0.06).abs() < 1e-9 && (seconds(1) - 0.03).abs() < 1e-9);
+        let number = |key: &str| found.numbers.iter().find(|one| one.key == key).unwrap().base;
+        assert!((number("cpu_factor") - 1.5).abs() < 1e-9);
+        assert!((number("io_factor") - 1.0).abs() < 1e-9);
     }
 
     #[test]
@@ -367,7 +376,7 @@ mod tests {
             operation(session, took, bytes)
         };
         let samples = Samples { snapshots: (0..400).map(save).collect(), ..Samples::default() };
-        let found = live_series(&[samples], Keeps::Filesystem, None);
+        let found = live_series(&[on(samples, None)], Keeps::Filesystem);
         let bandwidth = found.numbers.iter().find(|one| one.key.ends_with("bandwidth")).unwrap();
         assert!((49e6..=50.1e6).contains(&bandwidth.base), "{bandwidth:?}");
         assert_eq!(bandwidth.ci95, None);

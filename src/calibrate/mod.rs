@@ -6,13 +6,14 @@
 //! | [`read_table`] | durations from a CSV table, by group, day and starts in flight |
 //! | [`StageFit`] | one stage: the best family of [`crate::stats::fit`], or the sample's own quantiles where that is too far off; contention over starts in flight; drift of days |
 //! | [`Prediction`] | what that says of durations to come |
-//! | [`live_series`] | durations, factors, sizes and bandwidths from the operations of live runs |
+//! | [`live_series`] | durations, factors, sizes and bandwidths from the operations of live runs, as they are without others beside them and with all the CPU time that the machine wanted |
 //! | [`Profile`] | all of it as a preset file, each number with its mark, date, host, sample size and interval |
 //! | [`validate`], [`summaries`] | its errors, beside those of carrying the sample's quantiles over |
 
 mod contention;
 mod drift;
 mod live;
+mod own_time;
 mod prediction;
 mod profile;
 mod quantile;
@@ -27,6 +28,7 @@ mod validate;
 pub use contention::{ContentionFit, Level};
 pub use drift::{Drift, DriftForm};
 pub use live::{LiveSeries, live_series};
+pub use own_time::LiveRun;
 pub use prediction::Prediction;
 pub use profile::{About, Keeps, Number, Profile, Stage};
 pub use quantile::Quantile;

@@ -8,12 +8,13 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::load::Ready;
+use super::observed::{Look, observed};
 use super::progress::Progress;
-use crate::boundary::{Boundaries, LiveSessions, Outcome};
+use crate::boundary::{Boundaries, LiveSessions, Outcome, TierKnown};
 use crate::conduct::Setup;
 use crate::drive::{self, Backend, DriveError, LiveFinish, LiveOutcome};
 use crate::measure::record::Run;
-use crate::scenario::types::{Live, Scenario};
+use crate::scenario::types::{Live, RuntimeName, Scenario, Target};
 use crate::study::{self, ModelError};
 
 /// A live run and its record.
@@ -29,6 +30,8 @@ pub struct Lived {
     pub again: Option<LiveOutcome>,
     /// Its record.
     pub run: Run,
+    /// What its sandboxes were.
+    pub isolation: TierKnown,
     /// Its sessions, which its boundaries are judged over.
     sessions: LiveSessions,
 }
@@ -46,7 +49,7 @@ impl Lived {
     ) -> Result<Outcome, Failure> {
         let sessions = self.sessions.clone().with_model_error(error.sizes());
         let boundaries = boundaries(&self.piece)?;
-        study::judge_live(&mut self.run, &boundaries, &self.piece, &sessions);
+        study::judge_live(&mut self.run, &boundaries, &self.piece, (&sessions, &self.isolation));
         Ok(boundaries.with_model_error(full, &self.run))
     }
 
@@ -99,9 +102,27 @@ pub fn drive(ready: &Ready, interrupt: &Interrupt, console: &Console) -> Result<
     }
     let mut run = study::live_record(&piece, &setup, &outcome);
     let sessions = LiveSessions::of(&outcome.totals, &outcome.samples.turns);
-    study::judge_live(&mut run, &boundaries(&piece)?, &piece, &sessions);
+    let isolation = isolation(&live.target, again.as_ref().unwrap_or(&outcome).finish);
+    study::judge_live(&mut run, &boundaries(&piece)?, &piece, (&sessions, &isolation));
     ready.trace(&mut run.cost);
-    Ok(Lived { piece, setup, outcome, again, run, sessions })
+    Ok(Lived { piece, setup, outcome, again, run, isolation, sessions })
+}
+
+/// What the sandboxes of a run that has ended are, by looking into two more of them.
+fn isolation(target: &Target, finish: LiveFinish) -> TierKnown {
+    if target.runtime == RuntimeName::Instant {
+        return TierKnown::Unobserved("the instant runtime makes no sandboxes".to_owned());
+    }
+    if finish != LiveFinish::Complete {
+        return TierKnown::Unobserved("the run did not go on to its end".to_owned());
+    }
+    match observed(target, Look::Tier) {
+        Ok(Some((seen, _))) => {
+            TierKnown::Observed(seen.tier.name().to_owned(), seen.because.join("; "))
+        }
+        Ok(None) => TierKnown::Unobserved("interrupted while looking into a sandbox".to_owned()),
+        Err(error) => TierKnown::Unobserved(format!("no sandbox could be looked into: {error}")),
+    }
 }
 
 /// Drives the piece once; `what` is told while it goes on.
@@ -132,8 +153,8 @@ pub fn pass(
 ///
 /// # Errors
 /// If a boundary is no expression.
-pub fn judge(run: &mut Run, scenario: &Scenario) -> Result<(), Failure> {
-    study::judge(run, &boundaries(scenario)?, scenario);
+pub fn judge(run: &mut Run, scenario: &Scenario, isolation: &TierKnown) -> Result<(), Failure> {
+    study::judge(run, &boundaries(scenario)?, scenario, isolation);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::drive::clock::Clock;
 use crate::drive::journal::state_directory;
-use crate::drive::probe::{Observation, ProbeOptions, Scale, observe, scale};
+use crate::drive::probe::{Observation, ProbeOptions, Scale, observe, observe_tier, scale};
 use crate::drive::runtime::{AnyRuntime, RuntimeError};
 use crate::drive::shutdown::Shutdown;
 use crate::drive::{Backend, DriveError};
@@ -15,6 +15,8 @@ const DRAIN_WITHIN: Span = Span::from_secs(60);
 /// How far a look goes; each goes as far as the one before it, and further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Look {
+    /// Which isolation tier they are.
+    Tier,
     /// What sandboxes are.
     Inside,
     /// What one costs.
@@ -43,7 +45,10 @@ pub fn observed(
         let shutdown = Shutdown::listen()?;
         let runtime = backend.start(Clock::start()).await?;
         let looked = async {
-            let observation = observe(&runtime, &options).await;
+            let observation = match look {
+                Look::Tier => observe_tier(&runtime, &options).await?,
+                _ => observe(&runtime, &options).await,
+            };
             let scale = if look == Look::Many { Some(scale(&runtime).await?) } else { None };
             Ok::<_, RuntimeError>((observation, scale))
         };

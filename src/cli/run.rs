@@ -151,7 +151,7 @@ fn second(
             .help("drive more sessions: the live run left too little to calibrate on")
     })?;
     let mut record = study::twin_record(&lived.piece, &twin);
-    live::judge(&mut record, &lived.piece)?;
+    live::judge(&mut record, &lived.piece, &lived.isolation)?;
     ready.trace(&mut record.cost);
     let twin_totals = twin.outcomes.into_iter().map(|outcome| outcome.totals).collect();
     Ok(Second { lived, twin: record, twin_totals, error: twin.error })

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use crate::calibrate::Keeps;
+use crate::calibrate::{Keeps, LiveRun};
 use crate::drive::samples::Samples;
 use crate::measure::record::MachineRecord;
 
@@ -17,8 +17,8 @@ use crate::measure::record::MachineRecord;
 pub struct SavedRun {
     /// The directory.
     pub directory: PathBuf,
-    /// Its operations.
-    pub samples: Samples,
+    /// Its operations, and its machine.
+    pub live: LiveRun,
     /// The scenario's name.
     pub scenario: String,
     /// The runtime that it drove.
@@ -33,10 +33,6 @@ pub struct SavedRun {
     pub piece: String,
     /// The scenario's file.
     pub file: String,
-    /// Cores of the machine, where the run tells what became of its CPU time.
-    pub cores: Option<u32>,
-    /// Share of the wanted CPU time that other machines got.
-    pub stolen: f64,
     /// The machine.
     pub host: Option<String>,
 }
@@ -70,14 +66,12 @@ impl SavedRun {
             serde_json::from_value(run["quality"]["machine"].clone()).ok();
         Ok(SavedRun {
             directory: directory.to_owned(),
-            samples,
+            live: LiveRun { samples, machine },
             scenario: text(&run["scenario"]["name"]).unwrap_or_else(|| "live".to_owned()),
             runtime: text(&target["runtime"]).unwrap_or_else(|| "process".to_owned()),
             files_only: target["keep"] == "files",
             date: text(&manifest["began"]).unwrap_or_default().chars().take(10).collect(),
             valid: run["quality"]["valid"] != Value::Bool(false),
-            cores: machine.map(|machine| machine.cores),
-            stolen: machine.map_or(0.0, |machine| machine.stolen_share()),
             piece: run["scenario"].to_string(),
             file: text(&manifest["scenario"]).unwrap_or_default(),
             host: host(&manifest["host"]),

@@ -23,7 +23,9 @@ mod starts;
 pub use executor::{Event, Executor, Rank, SaveJob, SaveOutcome, StartJob, ToolJob, ToolReport};
 pub use platform::PoolError;
 pub use quotas::{QuotaSubject, QuotaTerms};
-pub use setup::{ClassTerms, PolicyTerms, PoolClaim, RunOptions, Setup, SetupError, TenantTerms};
+pub use setup::{
+    ClassTerms, Machine, PolicyTerms, PoolClaim, RunOptions, Setup, SetupError, TenantTerms,
+};
 
 use std::sync::Arc;
 

@@ -74,6 +74,16 @@ pub struct TenantTerms {
     pub tokens_per_day: Option<u64>,
 }
 
+/// A machine whose cores starts, snapshots and calls share, one core for each at most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Machine {
+    /// Its cores.
+    pub cores: Cores,
+    /// How fast they are: 1 if they get all the time that they want, 0.75 if a hypervisor gives a
+    /// quarter of it to others.
+    pub speed: f64,
+}
+
 /// A scenario, resolved for running.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -133,10 +143,9 @@ pub struct Setup {
     pub sessions: Option<u64>,
     /// Sessions always open, if arrivals are closed.
     pub population: Option<u64>,
-    /// The cores of the one machine that an elastic platform's sandboxes are all on, for the twin of a
-    /// live run: starts, snapshots and calls share them, one core for each at most. None for a
-    /// platform that gives each sandbox its own.
-    pub machine: Option<Cores>,
+    /// The one machine that an elastic platform's sandboxes are all on, for the twin of a live run. None
+    /// for a platform that gives each sandbox its own cores.
+    pub machine: Option<Machine>,
     /// All replications have the demand of this one, and differ in supply alone.
     pub fixed_demand: Option<u16>,
     plans: Plans,

@@ -15,13 +15,14 @@ use super::caps::{Caps, CapsLedger, DropCounts};
 use super::clock::Clock;
 use super::lateness::Lateness;
 use super::live::{Done, Live};
-use super::machine::{CpuTime, MachineUse};
+use super::machine::{CpuTime, machine_since};
 use super::pacing::PacingError;
 use super::runtime::{AnyRuntime, Drained, LostIsolation, Overhead, RuntimeError};
 use super::samples::Samples;
 use super::shutdown::{RunGuard, Shutdown};
 use crate::conduct::{Conduct, Logged, Setup};
 use crate::measure::Totals;
+use crate::measure::record::MachineRecord;
 use crate::scenario::types::Live as LiveOptions;
 use crate::units::{Limit, Span, Time};
 
@@ -91,7 +92,7 @@ pub struct LiveOutcome {
     /// What was still there at the end.
     pub drained: Drained,
     /// What became of the machine's CPU time; none where it does not tell.
-    pub machine: Option<MachineUse>,
+    pub machine: Option<MachineRecord>,
 }
 
 impl LiveOutcome {
@@ -143,7 +144,7 @@ pub async fn drive(
     loop_.conduct.recorder().keep_turns();
     let before = CpuTime::now();
     let finish = loop_.run(shutdown, options.max_run, on_progress).await?;
-    let machine = MachineUse::since(before);
+    let machine = machine_since(before);
     let end = loop_.live.clock.now();
     let drained = guard.finish(shutdown).await;
     let Loop { mut conduct, mut live, .. } = loop_;

@@ -5,6 +5,8 @@ use std::fs;
 
 use rustix::param::clock_ticks_per_second;
 
+use crate::measure::record::MachineRecord;
+
 /// CPU time of the whole machine, seconds since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CpuTime {
@@ -33,25 +35,12 @@ impl CpuTime {
     }
 }
 
-/// The machine during a live run.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MachineUse {
-    /// Its cores.
-    pub cores: u32,
-    /// CPU seconds that it spent, the driver's own among them.
-    pub busy: f64,
-    /// CPU seconds that it wanted and did not get.
-    pub stolen: f64,
-}
-
-impl MachineUse {
-    /// Since `before`.
-    pub fn since(before: Option<CpuTime>) -> Option<MachineUse> {
-        let (before, now) = (before?, CpuTime::now()?);
-        let cores = std::thread::available_parallelism().ok()?;
-        let (busy, stolen) = (now.busy - before.busy, now.stolen - before.stolen);
-        Some(MachineUse { cores: u32::try_from(cores.get()).ok()?, busy, stolen })
-    }
+/// The machine's CPU time since `before`.
+pub fn machine_since(before: Option<CpuTime>) -> Option<MachineRecord> {
+    let (before, now) = (before?, CpuTime::now()?);
+    let cores = u32::try_from(std::thread::available_parallelism().ok()?.get()).ok()?;
+    let (busy_s, stolen_s) = (now.busy - before.busy, now.stolen - before.stolen);
+    Some(MachineRecord { cores, busy_s, stolen_s })
 }
 
 #[cfg(test)]
@@ -77,7 +66,7 @@ mod tests {
             x = std::hint::black_box(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
         }
         // What the loop wanted it got, or others did; a tick of the kernel's is 10 ms.
-        let used = MachineUse::since(before).expect("Linux tells");
-        assert!(used.cores >= 1 && used.busy + used.stolen >= 0.1, "{used:?}");
+        let used = machine_since(before).expect("Linux tells");
+        assert!(used.cores >= 1 && used.busy_s + used.stolen_s >= 0.1, "{used:?}");
     }
 }

@@ -4,7 +4,7 @@ use super::number::{percent, spread, three, three_or_dash};
 use super::sections::change;
 use super::table::{Cell, Table, Tone, number, text};
 use crate::gate::{Gate, GateVerdict};
-use crate::measure::record::Verdict;
+use crate::measure::record::{MachineRecord, Verdict};
 use crate::plan::{Held, Plan, PlanVerdict};
 use crate::study::{Foretold, ModelError};
 
@@ -103,6 +103,7 @@ pub fn foretold_table(all: &[Foretold]) -> Table {
         text("run"),
         number("sessions"),
         number("turns"),
+        number("stolen CPU %"),
         text("platform_time"),
         number("live s (95% interval)"),
         number("predicted s"),
@@ -110,12 +111,15 @@ pub fn foretold_table(all: &[Foretold]) -> Table {
     ];
     let mut table = Table::new("Whole turns that were not calibrated on, predicted", heads);
     for Foretold { run, error } in all {
+        let stolen = error.machine.map(|machine| three(machine.stolen_share() * 100.0));
+        let stolen = stolen.unwrap_or_else(|| "–".to_owned());
         for quantile in &error.platform_time {
             let live = spread(quantile.live, quantile.live_ci95);
             table.row([
                 run.as_str().into(),
                 error.predicted.to_string().into(),
                 error.turns.to_string().into(),
+                stolen.as_str().into(),
                 quantile.stat.as_str().into(),
                 format!("{} {live}", three(quantile.live)).into(),
                 three(quantile.twin).into(),
@@ -123,8 +127,8 @@ pub fn foretold_table(all: &[Foretold]) -> Table {
             ]);
         }
     }
-    let cores = all.iter().find_map(|one| one.error.cores);
-    table.notes.extend(cores.map(shared));
+    let machine = all.iter().find_map(|one| one.error.machine);
+    table.notes.extend(machine.map(|machine| shared(&machine)));
     let note = "the identical sessions are simulated by the profile, supply drawn anew each time; \
                 error = (predicted − live) / live; intervals by resampling sessions";
     table.notes.push(note.to_owned());
@@ -132,9 +136,11 @@ pub fn foretold_table(all: &[Foretold]) -> Table {
 }
 
 /// On what a machine's prediction rests.
-fn shared(cores: u32) -> String {
+fn shared(machine: &MachineRecord) -> String {
     format!(
-        "starts, snapshots and calls share the machine's {cores} cores, one for each at most, as they did live"
+        "starts, snapshots and calls share the machine's {} cores, one for each at most, and lose as much of their \
+         time to other machines as they did live",
+        machine.cores
     )
 }
 
@@ -171,7 +177,10 @@ pub fn model_error_table(error: &ModelError) -> Table {
         ),
     };
     table.notes.push(format!("{from} ({} turns); error = (twin − live) / live", error.turns));
-    table.notes.extend(error.cores.map(shared));
+    table.notes.extend(error.machine.map(|machine| {
+        let stolen = three(machine.stolen_share() * 100.0);
+        format!("{} ({stolen}% here)", shared(&machine))
+    }));
     table.notes.push(format!("noise: {}", error.noise_from));
     if error.observations.is_empty() {
         return table;

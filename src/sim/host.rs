@@ -55,7 +55,10 @@ impl HostShape {
                 let host = &setup.host_types[kind];
                 (host.cores.0, host.memory.0)
             }
-            None => (setup.machine.map_or(f64::INFINITY, |cores| cores.0), u64::MAX),
+            None => (
+                setup.machine.map_or(f64::INFINITY, |machine| machine.cores.0 * machine.speed),
+                u64::MAX,
+            ),
         };
         let read = tier.restore.bandwidth;
         HostShape { cores, memory, write, read, pull, image_placed: setup.images_placed }

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::cpu::CallKey;
 use super::world::{Direction, Physical, World};
-use crate::conduct::{Event, Rank};
+use crate::conduct::{Event, Rank, Setup};
 use crate::engine::Timer;
 use crate::units::{Span, Time};
 
@@ -29,19 +29,26 @@ pub(super) enum Then {
 /// Starts and snapshots on the cores of one machine.
 #[derive(Debug, Default)]
 pub(super) struct OwnWork {
-    takes_cores: bool,
+    /// How fast the machine's cores are; none if there is no such machine.
+    speed: Option<f64>,
     /// By session: its place on the cores, and what comes then.
     running: FxHashMap<u32, (u32, Then)>,
 }
 
 impl OwnWork {
-    pub fn new(takes_cores: bool) -> Self {
-        OwnWork { takes_cores, ..OwnWork::default() }
+    pub fn new(setup: &Setup) -> Self {
+        let machine = setup.machine.filter(|_| setup.host_types.is_empty());
+        OwnWork { speed: machine.map(|machine| machine.speed), ..OwnWork::default() }
     }
 
     /// Whether there is one machine, whose cores are shared.
     pub fn takes_cores(&self) -> bool {
-        self.takes_cores
+        self.speed.is_some()
+    }
+
+    /// How fast cores are.
+    pub fn speed(&self) -> f64 {
+        self.speed.unwrap_or(1.0)
     }
 }
 
@@ -54,16 +61,17 @@ impl World {
     /// For so long the platform works for a session, longer where the cores have more to do; then that
     /// comes.
     pub(super) fn works(&mut self, now: Time, span: Span, id: u32, then: Then) {
-        if !self.own_work.takes_cores || span.is_zero() {
+        if !self.own_work.takes_cores() || span.is_zero() {
             let timer = self.comes(now + span, id, then);
             self.work.of(id).timer = Some(timer);
             return;
         }
         self.beside.clear();
+        let speed = self.own_work.speed();
         let cpu = &mut self.hosts[MACHINE as usize].cpu;
         let before = cpu.busy();
         let key = CallKey { id, number: OWN };
-        let place = cpu.join(now, key, 1.0, span, f64::INFINITY, &mut self.beside);
+        let place = cpu.join(now, key, speed, span, f64::INFINITY, &mut self.beside);
         self.cpu_change += cpu.busy() - before;
         self.own_work.running.insert(id, (place, then));
         self.work.of(id).timer = None;

@@ -117,9 +117,11 @@ impl World {
             self.beside.clear();
             let others = self.calls.of(latest).map(|call| call.on_host);
             self.beside.extend(others.filter(|place| *place != NOT_ON_HOST));
+            let speed = self.own_work.speed();
+            let (cores, vcpu) = (run.cores * speed, vcpu * speed);
             let cpu = &mut self.hosts[host as usize].cpu;
             let before = cpu.busy();
-            let place = cpu.join(now, key, run.cores, run.cpu, vcpu, &mut self.beside);
+            let place = cpu.join(now, key, cores, run.cpu, vcpu, &mut self.beside);
             self.cpu_change += cpu.busy() - before;
             self.calls.get(latest, key).on_host = place;
             return self.reschedule_host(host);
@@ -198,7 +200,7 @@ impl World {
 
     /// A call in its CPU part gives its place on the host up; the others of its sandbox get its share.
     fn leave_cpu(&mut self, now: Time, root: u32, host: u32, place: u32) {
-        let vcpu = self.vcpu(root);
+        let vcpu = self.vcpu(root) * self.own_work.speed();
         self.beside.clear();
         let others = self.calls.of(self.work.of(root).calls).map(|call| call.on_host);
         self.beside.extend(others.filter(|other| *other != NOT_ON_HOST && *other != place));

@@ -118,7 +118,7 @@ impl World {
             hosts,
             work: Works::default(),
             calls: ToolRuns::default(),
-            own_work: OwnWork::new(setup.machine.is_some() && setup.host_types.is_empty()),
+            own_work: OwnWork::new(setup),
             beside: Vec::new(),
             ended: Vec::new(),
             archive_restore: setup.archive_restore.clone(),

@@ -12,7 +12,7 @@ use crate::drive::samples::{OperationSample, Samples};
 use crate::drive::{LiveFinish, LiveOutcome};
 use crate::measure::record::{Kind, MachineRecord, MetricRecord, Quality, Run};
 use crate::measure::{RunInput, Totals};
-use crate::scenario::types::{Isolation, Scenario};
+use crate::scenario::types::Scenario;
 use crate::units::Span;
 
 /// The record of a live run, not judged yet.
@@ -26,11 +26,7 @@ pub fn live_record(scenario: &Scenario, setup: &Arc<Setup>, outcome: &LiveOutcom
     }
     warnings
         .extend(outcome.drained.left.iter().map(|left| format!("{left}: run `plimsoll clean`")));
-    let machine = outcome.machine.map(|machine| MachineRecord {
-        cores: machine.cores,
-        busy_s: machine.busy,
-        stolen_s: machine.stolen,
-    });
+    let machine = outcome.machine;
     warnings.extend(machine.and_then(stolen));
     let lost = outcome.lost_isolation.iter();
     let quality = Quality {
@@ -67,8 +63,7 @@ fn stolen(machine: MachineRecord) -> Option<String> {
 /// The record of a live run's twin, not judged yet; its scenario has the calibrated isolation tier.
 pub fn twin_record(scenario: &Scenario, twin: &Twin) -> Run {
     let mut scenario = scenario.clone();
-    // The sandboxes were processes, whatever the scenario's platform has.
-    scenario.platform.isolation = Isolation::Process(twin.calibration.tier.clone());
+    *scenario.platform.isolation.tier_mut() = twin.calibration.tier.clone();
     let totals: Vec<Totals> = twin.outcomes.iter().map(|o| o.totals.clone()).collect();
     let warnings =
         vec!["replications differ in supply alone: all have the demand of the live run".to_owned()];

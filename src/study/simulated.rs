@@ -10,7 +10,9 @@ use super::design::{Arms, DesignError, arms};
 use super::looks::LookPlan;
 use super::replicate::{Design, until_decided};
 use super::windows::NamedWindow;
-use crate::boundary::{self, Boundaries, ExprError, Judgement, Levels, LiveSessions, Parts};
+use crate::boundary::{
+    self, Boundaries, ExprError, Judgement, Levels, LiveSessions, Parts, TierKnown,
+};
 use crate::conduct::{RunOptions, Setup};
 use crate::measure::record::{
     BaselineRecord, BoundaryRecord, InputRecord, Kind, PartRecord, Quality, Run, Verdict,
@@ -98,9 +100,14 @@ pub fn simulated(
 }
 
 /// Fills in the verdicts and the stage of a record that stands by itself.
-pub fn judge(run: &mut Run, boundaries: &Boundaries, scenario: &Scenario) -> boundary::Outcome {
+pub fn judge(
+    run: &mut Run,
+    boundaries: &Boundaries,
+    scenario: &Scenario,
+    isolation: &TierKnown,
+) -> boundary::Outcome {
     let judgement = boundaries.judge(run);
-    fill(run, judgement, scenario)
+    fill(run, judgement, scenario, isolation)
 }
 
 /// The same of a live run, over its sessions.
@@ -108,17 +115,22 @@ pub fn judge_live(
     run: &mut Run,
     boundaries: &Boundaries,
     scenario: &Scenario,
-    sessions: &LiveSessions,
+    (sessions, isolation): (&LiveSessions, &TierKnown),
 ) -> boundary::Outcome {
     let parts = Parts { sessions: Some(sessions), ..Parts::of(run) };
     let judgement = boundaries.judge_parts(&parts, &Levels::USUAL);
-    fill(run, judgement, scenario)
+    fill(run, judgement, scenario, isolation)
 }
 
-fn fill(run: &mut Run, judgement: Judgement, scenario: &Scenario) -> boundary::Outcome {
+fn fill(
+    run: &mut Run,
+    judgement: Judgement,
+    scenario: &Scenario,
+    isolation: &TierKnown,
+) -> boundary::Outcome {
     run.boundaries = judgement.boundaries;
     let policies = scenario.platform.governance.policies.len() as u64;
-    run.stage = Some(boundary::stage(run, scenario.platform.isolation.name(), policies));
+    run.stage = Some(boundary::stage(run, isolation, policies));
     judgement.outcome
 }
 
@@ -261,7 +273,9 @@ impl<'a> Judge<'a> {
         let decision = self.plan.record(&judgement, open);
         let mut run = self.whole(parts);
         run.decision = decision;
-        let outcome = fill(&mut run, judgement, self.arms[0].scenario);
+        let scenario = self.arms[0].scenario;
+        let declared = TierKnown::Declared(scenario.platform.isolation.name().to_owned());
+        let outcome = fill(&mut run, judgement, scenario, &declared);
         let own = usable.into_iter().filter_map(|arms| arms.into_iter().next()).collect();
         Some((run, outcome, own))
     }

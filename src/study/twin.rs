@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::calibrate::{Calibration, calibrate};
 use super::replicate::{Design, replicate};
 use crate::boundary::Stat;
-use crate::conduct::Setup;
+use crate::conduct::{Machine, Setup};
 use crate::dist::DistError;
 use crate::drive::LiveOutcome;
+use crate::measure::record::MachineRecord;
 use crate::measure::{Estimate, Metric, Spread, TurnSample};
 use crate::random::{Draws, Purpose};
 use crate::scenario::types::Tier;
@@ -34,9 +35,10 @@ pub struct ModelError {
     /// The profile that supply was taken from, calibrated on other runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// The cores that starts, snapshots and calls shared in the prediction; none if each sandbox had its own.
+    /// The machine whose cores starts, snapshots and calls shared in the prediction, at the speed that its
+    /// hypervisor had left them live; none if each sandbox had its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cores: Option<u32>,
+    pub machine: Option<MachineRecord>,
     /// Sessions of the run itself that supply was calibrated on; none with a profile.
     pub calibrated_on: u64,
     /// Sessions that were predicted.
@@ -152,8 +154,8 @@ pub fn twin(
         None => calibrate(&live.samples, |session| session < half, &setup.tier)?,
     };
     // What was calibrated at the run's own load has waited for cores already.
-    let cores = live.machine.filter(|_| profile.is_some()).map(|machine| machine.cores);
-    let (setup, outcomes) = replicas(setup, calibration.tier.clone(), cores, watch);
+    let machine = live.machine.filter(|_| profile.is_some());
+    let (setup, outcomes) = replicas(setup, calibration.tier.clone(), machine, watch);
     let held = Held {
         turns: &live.samples.turns,
         again: again.map(|again| again.samples.turns.as_slice()),
@@ -163,7 +165,7 @@ pub fn twin(
     let mut error = held.against(&outcomes, setup.seed);
     if let Some(error) = &mut error {
         error.profile = profile.map(|profile| profile.name.clone());
-        error.cores = cores;
+        error.machine = machine;
         let observations = calibration.observations.iter();
         error.observations = observations.map(|(key, n)| ((*key).to_owned(), *n)).collect();
     }
@@ -171,31 +173,34 @@ pub fn twin(
 }
 
 /// Holds a live run that was saved, its `turns` of `planned` sessions, against what a `profile`
-/// predicts of the identical sessions on a machine of so many `cores`. None if no turn ended.
+/// predicts of the identical sessions on that `machine`. None if no turn ended.
 pub fn foretold(
     setup: &Arc<Setup>,
     turns: &[TurnSample],
     planned: u64,
-    (profile, cores): (&TwinProfile, Option<u32>),
+    (profile, machine): (&TwinProfile, Option<MachineRecord>),
     watch: &Watch,
 ) -> Option<ModelError> {
-    let (setup, outcomes) = replicas(setup, profile.over(&setup.tier), cores, watch);
+    let (setup, outcomes) = replicas(setup, profile.over(&setup.tier), machine, watch);
     let held = Held { turns, again: None, planned, from: 0 };
     let error = held.against(&outcomes, setup.seed)?;
-    Some(ModelError { profile: Some(profile.name.clone()), cores, ..error })
+    Some(ModelError { profile: Some(profile.name.clone()), machine, ..error })
 }
 
-/// Replications of supply by a tier, over the one demand of a live run; with `cores` all that the
-/// machine does shares them.
+/// Replications of supply by a tier, over the one demand of a live run; on a `machine` all that it does
+/// shares its cores.
 fn replicas(
     setup: &Setup,
     tier: Tier,
-    cores: Option<u32>,
+    machine: Option<MachineRecord>,
     watch: &Watch,
 ) -> (Arc<Setup>, Vec<Outcome>) {
     let mut setup = setup.clone();
     (setup.tier, setup.fixed_demand) = (tier, Some(0));
-    setup.machine = cores.map(|cores| Cores(f64::from(cores)));
+    setup.machine = machine.map(|machine| Machine {
+        cores: Cores(f64::from(machine.cores)),
+        speed: 1.0 - machine.stolen_share(),
+    });
     let setup = Arc::new(setup);
     let horizon = Horizon { keep_turns: true, ..Horizon::default() };
     let design = Design { setup: Arc::clone(&setup), horizon, steady: false, resample: false };
@@ -236,7 +241,7 @@ impl Held<'_> {
         });
         Some(ModelError {
             profile: None,
-            cores: None,
+            machine: None,
             calibrated_on: self.from,
             predicted: self.planned - self.from,
             observations: Vec::new(),
@@ -305,7 +310,7 @@ mod tests {
         };
         let error = ModelError {
             profile: None,
-            cores: None,
+            machine: None,
             calibrated_on: 0,
             predicted: 10,
             observations: Vec::new(),

@@ -125,6 +125,10 @@ impl Bench {
         fs::write(self.path(name), text).unwrap();
     }
 
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
     fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
         command.args(args).current_dir(self.0.path()).env_remove("PLIMSOLL_FORMAT");
@@ -333,6 +337,9 @@ fn live_runs_keep_their_operations_and_are_calibrated_on_them() {
         assert!(matches!(output.status.code(), Some(0 | 4)), "{err}");
         assert!(bench.path(out).join("samples.csv").is_file());
     }
+    let run: Value = serde_json::from_str(&bench.read("one/run.json")).unwrap();
+    assert_eq!(run["stage"]["isolation"]["value"], "unobserved", "nothing is real there");
+    assert!(run["quality"]["machine"]["stolen_s"].as_f64() >= Some(0.0));
     let answer = bench.answer(&[
         "calibrate",
         "one",
@@ -372,4 +379,26 @@ fn live_runs_keep_their_operations_and_are_calibrated_on_them() {
     let uses = SCENARIO.replace("./profiles/small.yaml", "./mine.yaml");
     bench.write("scenario.yaml", &uses);
     assert!(bench.answer(&["check", "scenario.yaml"]).contains("preset mine.yaml, measured"));
+}
+
+/// A scenario that says `microvm` and is driven on processes is told what those are.
+#[test]
+fn a_live_verdict_has_the_tier_that_was_observed() {
+    let bench = Bench::new();
+    let live =
+        "live: {target: {runtime: process}, sessions: 3, compress_time: 200, max_alive: 8}\n";
+    let platform = "platform:\n  isolation: {microvm: {boot: 1s}}";
+    let scenario = SCENARIO.replace("platform:\n  use: ./profiles/small.yaml", platform);
+    bench.write("live.yaml", &format!("{scenario}{live}"));
+    let output = bench.run(&["drive", "live.yaml", "--out", "out", "--quiet"]);
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(matches!(output.status.code(), Some(0 | 4)), "{err}");
+    let run: Value = serde_json::from_str(&bench.read("out/run.json")).unwrap();
+    let isolation = &run["stage"]["isolation"];
+    // Where namespaces are not granted sessions read the host's secrets.
+    assert!(
+        ["container", "process"].contains(&isolation["value"].as_str().unwrap()),
+        "{isolation}"
+    );
+    assert!(isolation["why"].as_str().unwrap().starts_with("observed: "), "{isolation}");
 }

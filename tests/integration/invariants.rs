@@ -41,9 +41,12 @@ fn check(case: &Case) {
     check_metered(&scenario, totals);
     super::quotas::check_use(totals);
     check_hosts(&scenario, totals);
-    if let Some(cores) = case.machine() {
+    if let Some(machine) = case.machine() {
         let most = totals.gauge(Gauge::HostCpuBusy).max().unwrap_or(0) as f64;
-        assert!(most * Gauge::HostCpuBusy.scale() <= cores.0 * (1.0 + 1e-9), "more than the cores");
+        assert!(
+            most * Gauge::HostCpuBusy.scale() <= machine.cores.0 * machine.speed * (1.0 + 1e-9),
+            "more than the cores"
+        );
     }
     check_cost(&scenario, totals);
     if case.seats() == 1 {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plimsoll::billing::Cost;
-use plimsoll::conduct::RunOptions;
+use plimsoll::conduct::{Machine, RunOptions};
 use plimsoll::measure::record::{Kind, Quality, Run};
 use plimsoll::measure::{Counter, Gauge, Metric, RunInput, Totals};
 use plimsoll::scenario::Loader;
@@ -61,7 +61,7 @@ pub struct Case {
     experiment: String,
     plans: Vec<String>,
     compression: f64,
-    machine: Option<f64>,
+    machine: Option<(f64, f64)>,
 }
 
 impl Case {
@@ -102,9 +102,9 @@ impl Case {
         self
     }
 
-    /// One machine of so many cores, which all that it does shares.
-    pub fn machine(mut self, cores: f64) -> Self {
-        self.machine = Some(cores);
+    /// One machine of so many cores, which all that it does shares, and how fast they are.
+    pub fn machine(mut self, cores: f64, speed: f64) -> Self {
+        self.machine = Some((cores, speed));
         self
     }
 
@@ -162,7 +162,8 @@ impl Case {
         let (scenario, recorded) = self.ready();
         let options = RunOptions { compression: self.compression, ..RunOptions::default() };
         let mut design = designed(&scenario, recorded, &options);
-        Arc::make_mut(&mut design.setup).machine = self.machine.map(Cores);
+        Arc::make_mut(&mut design.setup).machine =
+            self.machine.map(|(cores, speed)| Machine { cores: Cores(cores), speed });
         let outcome = replicate(&design, 0, 1, &Watch::default()).remove(0);
         Ran { finish: outcome.finish, totals: outcome.totals, scenario }
     }

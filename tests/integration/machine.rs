@@ -10,7 +10,7 @@ fn on(cores: f64, tier: &str) -> Case {
     Case::on(&format!(
         "{{isolation: {{container: {{{tier}}}}}, idle: {{timeout: 1s, then: hibernate}}, retention: 1h}}"
     ))
-    .machine(cores)
+    .machine(cores, 1.0)
 }
 
 #[test]
@@ -21,6 +21,19 @@ fn starts_at_once_share_the_cores() {
     assert_eq!(two(on(2.0, boot)).metric(Metric::ColdStart), (2, 2.0 + 2.0));
     // One takes one core at most.
     assert_eq!(two(on(8.0, boot)).metric(Metric::ColdStart), (2, 2.0 + 2.0));
+}
+
+#[test]
+fn a_machine_that_is_robbed_of_half_its_time_takes_twice_as_long_but_for_waits() {
+    // Boot 2 takes 4; 1 of reach and 1 of CPU take 4 and 1 of I/O 1; the model's second is its own.
+    let ran = on(2.0, "boot: 2s, exec: 1s, snapshot: {filesystem: {}}")
+        .machine(2.0, 0.5)
+        .session(0.0, &turn_with(0.0, 1.0, &tool(1.0, 1.0, 1.0, 0)))
+        .run();
+    assert_eq!(ran.metric(Metric::ColdStart), (1, 4.0));
+    assert_eq!(ran.metric(Metric::ToolExec), (1, 5.0));
+    assert_eq!(ran.metric(Metric::Turn), (1, 10.0));
+    assert_eq!(ran.record().usage.cpu_seconds_served, 1.0);
 }
 
 #[test]

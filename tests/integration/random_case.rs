@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plimsoll::conduct::RunOptions;
+use plimsoll::conduct::{Machine, RunOptions};
 use plimsoll::scenario::types::Scenario;
 use plimsoll::sim::{Outcome, Watch};
 use plimsoll::study::replicate;
@@ -429,9 +429,11 @@ impl Case {
     }
 
     /// In a third of the cases sandboxes are all on one machine, as in the twin of a live run.
-    pub fn machine(&self) -> Option<Cores> {
+    pub fn machine(&self) -> Option<Machine> {
         let elastic = self.extra.fleet.is_none() && self.seed.is_multiple_of(3);
-        elastic.then_some(Cores(1.0 + (self.seed / 3 % 8) as f64))
+        let (cores, speed) =
+            (1.0 + (self.seed / 3 % 8) as f64, 1.0 - (self.seed % 5) as f64 / 10.0);
+        elastic.then_some(Machine { cores: Cores(cores), speed })
     }
 
     pub fn run(&self) -> (Scenario, Outcome, Plans) {

@@ -1,12 +1,16 @@
 //! Stages on the seed's boundaries.
 
 use super::{empty_run, with_agents, with_tokens_per_day};
-use crate::boundary::stage;
-use crate::measure::record::{Level, Run};
+use crate::boundary::{TierKnown, stage as judge};
+use crate::measure::record::{Level, Run, StageRecord};
 
 fn run(tokens: f64, agents: f64) -> Run {
     let run = with_agents(empty_run(), agents, Some([agents * 0.99, agents * 1.01]));
     with_tokens_per_day(run, tokens, [tokens * 0.98, tokens * 1.02])
+}
+
+fn stage(run: &Run, tier: &str, policies: u64) -> StageRecord {
+    judge(run, &TierKnown::Declared(tier.to_owned()), policies)
 }
 
 #[test]
@@ -63,6 +67,28 @@ fn a_straddling_or_missing_interval_is_not_certain() {
     );
     let empty = stage(&empty_run(), "microvm", 1);
     assert_eq!((empty.verdict, empty.tokens_per_day.value), (Level::Between, None));
+}
+
+#[test]
+fn what_was_observed_in_sandboxes_decides_and_not_a_name() {
+    let of = |known: TierKnown| judge(&run(5e9, 1200.0), &known, 1).isolation;
+    let observed =
+        |tier: &str| of(TierKnown::Observed(tier.to_owned(), "its own boot id".to_owned()));
+    for (tier, level) in [
+        ("process", Level::Development),
+        ("shared-container", Level::Development),
+        ("container", Level::Between),
+        ("gvisor", Level::Between),
+        ("unknown", Level::Between),
+        ("microvm", Level::Production),
+    ] {
+        let axis = observed(tier);
+        assert_eq!((axis.value.as_str(), axis.stage), (tier, level));
+        assert_eq!(axis.why, "observed: its own boot id");
+    }
+    let not = of(TierKnown::Unobserved("the run was cut short".to_owned()));
+    assert_eq!((not.value.as_str(), not.stage), ("unobserved", Level::Between));
+    assert_eq!(not.why, "the run was cut short");
 }
 
 #[test]

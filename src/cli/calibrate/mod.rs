@@ -167,7 +167,7 @@ pub fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
         for unseen in &group.unseen {
             validate_stages(&profile, &group.seen, unseen, found);
             let Some(run) = &unseen.run else { continue };
-            if run.samples.turns.is_empty() {
+            if run.live.samples.turns.is_empty() {
                 let note = "no turns in its samples.csv: whole turns are not predicted";
                 found.notes.push(format!("{}: {note}", unseen.what));
                 continue;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Args, Group, Unseen, check_tier};
-use crate::calibrate::{About, live_series};
+use crate::calibrate::{About, LiveRun, live_series};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::load;
@@ -35,8 +35,8 @@ pub(super) fn from_runs(args: &Args, notes: &mut Vec<String>) -> Result<Group, F
     }
     let tier = check_tier(args.tier.as_deref().unwrap_or(first.tier()))?.to_owned();
     let keeps = first.keeps();
-    let samples: Vec<_> = runs.iter().map(|run| run.samples.clone()).collect();
-    let mut seen = live_series(&samples, keeps, first.cores);
+    let live: Vec<LiveRun> = runs.iter().map(|run| run.live.clone()).collect();
+    let mut seen = live_series(&live, keeps);
     if seen.stages.is_empty() {
         return Err(Failure::new(Exit::Usage, "these runs hold no operation that succeeded")
             .help("drive sessions that start sandboxes, for instance `--set live.sessions=50`"));
@@ -56,12 +56,17 @@ pub(super) fn from_runs(args: &Args, notes: &mut Vec<String>) -> Result<Group, F
             run.directory.display()
         ));
     }
-    for run in all().filter(|run| run.stolen > MachineRecord::STOLEN_AT_MOST) {
+    for run in all() {
+        let stolen = run.live.machine.map_or(0.0, |machine| machine.stolen_share());
+        if stolen <= MachineRecord::STOLEN_AT_MOST {
+            continue;
+        }
         notes.push(format!(
-            "warning: {}: the hypervisor gave {:.0}% of the CPU time that the machine wanted to others; its times \
-             are longer than the machine's own",
+            "{}: the hypervisor gave {:.0}% of the CPU time that the machine wanted to others: its times but for \
+             I/O wait are taken as {:.2} of what they were",
             run.directory.display(),
-            run.stolen * 100.0
+            stolen * 100.0,
+            1.0 - stolen
         ));
     }
     notes.extend(seen.crowded.map(|(crowded, all)| {
@@ -83,7 +88,7 @@ pub(super) fn from_runs(args: &Args, notes: &mut Vec<String>) -> Result<Group, F
         host: args.host.clone().or_else(|| first.host.clone()),
     };
     let unseen = |run: SavedRun| {
-        let series = seen.unseen(std::slice::from_ref(&run.samples), keeps);
+        let series = seen.unseen(std::slice::from_ref(&run.live), keeps);
         Unseen { what: run.directory.display().to_string(), series, run: Some(run) }
     };
     let unseen = held.into_iter().map(unseen).collect();
@@ -111,13 +116,8 @@ pub(super) fn foretold(run: &SavedRun, profile: &TwinProfile) -> Result<Option<F
     let set = RunOptions { compression: live.compress_time.0, sessions: Some(live.sessions) };
     let setup = Setup::new(scenario, ready.recorded, &set)
         .map_err(|error| Failure::of(Exit::Usage, &error))?;
-    let turns = &run.samples.turns;
-    let error = study::foretold(
-        &Arc::new(setup),
-        turns,
-        live.sessions,
-        (profile, run.cores),
-        &Arc::default(),
-    );
+    let (turns, machine) = (&run.live.samples.turns, run.live.machine);
+    let (setup, watch) = (Arc::new(setup), Arc::default());
+    let error = study::foretold(&setup, turns, live.sessions, (profile, machine), &watch);
     Ok(error.map(|error| Foretold { run: shown, error }))
 }

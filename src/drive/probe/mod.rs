@@ -244,20 +244,52 @@ impl Trio {
     }
 }
 
+impl Observation {
+    /// Nothing yet.
+    fn of(runtime: &AnyRuntime) -> Self {
+        Observation {
+            runtime: runtime.abilities().name.into_owned(),
+            tier: ObservedTier::Unknown,
+            because: Vec::new(),
+            kernel: None,
+            host: Kernel::here(),
+            findings: Vec::new(),
+            cost: None,
+            lost: runtime.lost_isolation(),
+        }
+    }
+}
+
+/// Probes a runtime as far as its tier is concluded from: two sandboxes, whose kernel is asked and whose
+/// secrets are sought. The runtime is left to the caller.
+///
+/// # Errors
+/// If the sandboxes cannot be made.
+pub async fn observe_tier(
+    runtime: &AnyRuntime,
+    options: &ProbeOptions,
+) -> Result<Observation, RuntimeError> {
+    let prober = Prober { runtime, options, next: AtomicU64::new(0) };
+    let mut seen = Observation::of(runtime);
+    let mut evidence = Evidence::default();
+    let token = random_token("agent one, session 1");
+    let a = prober.create(&token, Limits::default()).await?;
+    let other = prober.create(&random_token("agent one, session 2"), Limits::default()).await;
+    if let Ok(b) = other {
+        look_for_tier(&prober, (a, b), &token, &mut seen, &mut evidence).await;
+        prober.destroy(&[b]).await;
+    }
+    prober.destroy(&[a]).await;
+    other?;
+    (seen.tier, seen.because) = conclude(&evidence);
+    Ok(seen)
+}
+
 /// Probes a runtime: makes sandboxes, looks around in them, and destroys them. The runtime is left to
 /// the caller.
 pub async fn observe(runtime: &AnyRuntime, options: &ProbeOptions) -> Observation {
     let prober = Prober { runtime, options, next: AtomicU64::new(0) };
-    let mut seen = Observation {
-        runtime: runtime.abilities().name.into_owned(),
-        tier: ObservedTier::Unknown,
-        because: Vec::new(),
-        kernel: None,
-        host: Kernel::here(),
-        findings: Vec::new(),
-        cost: None,
-        lost: runtime.lost_isolation(),
-    };
+    let mut seen = Observation::of(runtime);
     let mut evidence = Evidence::default();
     match Trio::create(&prober).await {
         Ok(trio) => {
@@ -276,8 +308,14 @@ pub async fn observe(runtime: &AnyRuntime, options: &ProbeOptions) -> Observatio
     seen
 }
 
-async fn look(prober: &Prober<'_>, trio: &Trio, seen: &mut Observation, evidence: &mut Evidence) {
-    let [a, b, c] = trio.sandboxes;
+/// The kernel of one session, and its secrets sought from the other.
+async fn look_for_tier(
+    prober: &Prober<'_>,
+    (a, b): (SandboxId, SandboxId),
+    token: &str,
+    seen: &mut Observation,
+    evidence: &mut Evidence,
+) {
     match identity::kernel(prober, a, &seen.host).await {
         Ok((kernel, finding)) => {
             evidence.kernel(&kernel, &seen.host);
@@ -286,13 +324,18 @@ async fn look(prober: &Prober<'_>, trio: &Trio, seen: &mut Observation, evidence
         }
         Err(error) => seen.findings.push(Finding::void("kernel", &error)),
     }
-    match secrets::all(prober, (a, b), &trio.tokens[0]).await {
+    match secrets::all(prober, (a, b), token).await {
         Ok(found) => {
             evidence.secrets(&found);
             seen.findings.extend(found.into_iter().flat_map(secrets::SecretFound::findings));
         }
         Err(error) => seen.findings.push(Finding::void("secret", &error)),
     }
+}
+
+async fn look(prober: &Prober<'_>, trio: &Trio, seen: &mut Observation, evidence: &mut Evidence) {
+    let [a, b, c] = trio.sandboxes;
+    look_for_tier(prober, (a, b), &trio.tokens[0], seen, evidence).await;
     let or_void = |probe: &str, outcome: Result<Finding, RuntimeError>| {
         outcome.unwrap_or_else(|error| Finding::void(probe, &error))
     };

@@ -35,6 +35,17 @@ impl Isolation {
         }
     }
 
+    /// The tier's numbers, to be set.
+    pub fn tier_mut(&mut self) -> &mut Tier {
+        match self {
+            Isolation::Process(t)
+            | Isolation::SharedContainer(t)
+            | Isolation::Container(t)
+            | Isolation::Gvisor(t)
+            | Isolation::Microvm(t) => t,
+        }
+    }
+
     /// Sessions of one class that a sandbox holds at most.
     pub fn seats(&self) -> u32 {
         match self {
