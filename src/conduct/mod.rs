@@ -11,6 +11,7 @@ mod effects;
 mod executor;
 mod governance;
 mod hosts;
+mod machine;
 mod meter;
 mod platform;
 mod quotas;
@@ -21,11 +22,10 @@ mod snapshots;
 mod starts;
 
 pub use executor::{Event, Executor, Rank, SaveJob, SaveOutcome, StartJob, ToolJob, ToolReport};
+pub use machine::Machine;
 pub use platform::PoolError;
 pub use quotas::{QuotaSubject, QuotaTerms};
-pub use setup::{
-    ClassTerms, Machine, PolicyTerms, PoolClaim, RunOptions, Setup, SetupError, TenantTerms,
-};
+pub use setup::{ClassTerms, PolicyTerms, PoolClaim, RunOptions, Setup, SetupError, TenantTerms};
 
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::machine::Machine;
 use super::platform::{self, PoolError};
 use super::quotas::{self, QuotaTerms};
 use crate::billing::MeterTerms;
@@ -72,16 +73,6 @@ pub struct TenantTerms {
     pub sessions: Option<u64>,
     /// Prompt and output tokens a day.
     pub tokens_per_day: Option<u64>,
-}
-
-/// A machine whose cores starts, snapshots and calls share, one core for each at most.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Machine {
-    /// Its cores.
-    pub cores: Cores,
-    /// How fast they are: 1 if they get all the time that they want, 0.75 if a hypervisor gives a
-    /// quarter of it to others.
-    pub speed: f64,
 }
 
 /// A scenario, resolved for running.

@@ -96,6 +96,21 @@ pub struct LiveOutcome {
 }
 
 impl LiveOutcome {
+    /// Whether the machine was robbed of so much CPU time that the run's times say more of its neighbours.
+    pub fn stolen(&self) -> Option<String> {
+        let machine = self.machine?;
+        let share = machine.stolen_share();
+        (share > MachineRecord::STOLEN_AT_MOST).then(|| {
+            format!(
+                "the hypervisor gave {:.0}% of the CPU time that this machine wanted to others ({:.1} s of {:.1} s): \
+                 times are longer than it would need alone; drive again at a quieter time",
+                share * 100.0,
+                machine.stolen_s,
+                machine.busy_s + machine.stolen_s
+            )
+        })
+    }
+
     /// Why the run says more of the driver than of the backend, if it does.
     pub fn invalid(&self) -> Option<String> {
         let late = self.lateness.p99();

@@ -10,7 +10,7 @@ use crate::conduct::Setup;
 use crate::drive::lateness::Lateness;
 use crate::drive::samples::{OperationSample, Samples};
 use crate::drive::{LiveFinish, LiveOutcome};
-use crate::measure::record::{Kind, MachineRecord, MetricRecord, Quality, Run};
+use crate::measure::record::{Kind, MetricRecord, Quality, Run};
 use crate::measure::{RunInput, Totals};
 use crate::scenario::types::Scenario;
 use crate::units::Span;
@@ -27,7 +27,7 @@ pub fn live_record(scenario: &Scenario, setup: &Arc<Setup>, outcome: &LiveOutcom
     warnings
         .extend(outcome.drained.left.iter().map(|left| format!("{left}: run `plimsoll clean`")));
     let machine = outcome.machine;
-    warnings.extend(machine.and_then(stolen));
+    warnings.extend(outcome.stolen());
     let lost = outcome.lost_isolation.iter();
     let quality = Quality {
         valid: invalid.is_none(),
@@ -44,20 +44,6 @@ pub fn live_record(scenario: &Scenario, setup: &Arc<Setup>, outcome: &LiveOutcom
         ..Quality::default()
     };
     assemble(Kind::Live, scenario, setup, std::slice::from_ref(&outcome.totals), quality)
-}
-
-/// Whether the machine was robbed of so much CPU time that its times say more of its neighbours.
-fn stolen(machine: MachineRecord) -> Option<String> {
-    let share = machine.stolen_share();
-    (share > MachineRecord::STOLEN_AT_MOST).then(|| {
-        format!(
-            "the hypervisor gave {:.0}% of the CPU time that this machine wanted to others ({:.1} s of {:.1} s): \
-             times are longer than it would need alone; drive again at a quieter time",
-            share * 100.0,
-            machine.stolen_s,
-            machine.busy_s + machine.stolen_s
-        )
-    })
 }
 
 /// The record of a live run's twin, not judged yet; its scenario has the calibrated isolation tier.

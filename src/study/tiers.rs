@@ -226,6 +226,9 @@ fn warnings(driven: &[(String, LiveOutcome)]) -> Vec<String> {
         if let Some(why) = outcome.invalid() {
             warn(why);
         }
+        if let Some(why) = outcome.stolen() {
+            warn(why);
+        }
         if outcome.dropped > 0 {
             warn(format!("{} of {} sessions dropped at a cap", outcome.dropped, outcome.planned));
         }

@@ -18,7 +18,7 @@ use crate::measure::{Estimate, Metric, Spread, TurnSample};
 use crate::random::{Draws, Purpose};
 use crate::scenario::types::Tier;
 use crate::sim::{Horizon, Outcome, Watch};
-use crate::units::{Bytes, Cores, Span};
+use crate::units::{Bytes, Span};
 
 /// Replications of supply over the one demand.
 const REPLICATIONS: u16 = 20;
@@ -197,10 +197,7 @@ fn replicas(
 ) -> (Arc<Setup>, Vec<Outcome>) {
     let mut setup = setup.clone();
     (setup.tier, setup.fixed_demand) = (tier, Some(0));
-    setup.machine = machine.map(|machine| Machine {
-        cores: Cores(f64::from(machine.cores)),
-        speed: 1.0 - machine.stolen_share(),
-    });
+    setup.machine = machine.map(Machine::from);
     let setup = Arc::new(setup);
     let horizon = Horizon { keep_turns: true, ..Horizon::default() };
     let design = Design { setup: Arc::clone(&setup), horizon, steady: false, resample: false };
