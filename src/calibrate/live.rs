@@ -23,9 +23,8 @@ pub struct LiveSeries {
     pub stages: Vec<(Stage, Series)>,
     /// Factors, sizes, bandwidths.
     pub numbers: Vec<Number>,
-    /// Operations that were left out because no core was free when they began, and how many there were
-    /// in all; none if nothing was left out.
-    pub crowded: Option<(usize, usize)>,
+    /// Operations that found no core free.
+    pub crowded: Crowded,
     /// Seconds a byte that were taken off snapshots and restores.
     per_byte: [f64; 2],
 }
@@ -37,8 +36,8 @@ pub struct LiveSeries {
 /// (least squares), and what is left is its fixed part.
 ///
 /// A profile says what a platform takes by itself. So, where a run tells of its machine, operations that
-/// began when no core was free are left out, if enough others are there, for waiting comes of the load;
-/// and times but for I/O wait are multiplied by the share of the wanted CPU time that the machine got.
+/// were asked for beside more of them than it has cores are left out, if enough others are there, for
+/// waiting comes of the load; and times but for I/O wait are multiplied by the share of the wanted CPU time that the machine got.
 pub fn live_series(runs: &[LiveRun], keeps: Keeps) -> LiveSeries {
     series(runs, keeps, None)
 }
@@ -74,7 +73,7 @@ fn series(runs: &[LiveRun], keeps: Keeps, per_byte: Option<[f64; 2]>) -> LiveSer
     found.per_byte[1] = found.transfers(Stage::Restore, &restores, "restore", given);
     // Sessions of different runs have the same numbers.
     let tools = own_times(runs, |samples| &samples.tools, &mut crowded);
-    found.crowded = (crowded.left_out > 0).then_some((crowded.left_out, crowded.of));
+    found.crowded = crowded;
     let reach = |tool: &ToolSample| tool.took.saturating_sub(tool.computing + tool.waiting);
     found.push(Stage::Exec, tools.iter().map(|(_, tool)| (reach(tool), 1)), false);
     let alone = |tool: &ToolSample| tool.cpu.seconds() / tool.cores.0;
@@ -328,14 +327,15 @@ mod tests {
         let seconds = |found: &LiveSeries| found.stages[0].1.seconds();
         let kept = found(30, Some(2));
         assert_eq!(seconds(&kept), vec![0.05; 30]);
-        assert_eq!(kept.crowded, Some((40, 70)));
+        assert_eq!(kept.crowded, Crowded { left_out: 40, kept: 0, of: 70 });
         // What is to be predicted is taken the same way.
         let unseen = kept.unseen(&[run(31, Some(2))], Keeps::Filesystem);
         assert_eq!(seconds(&unseen), vec![0.05; 31]);
         // Too few, a third core, or a machine that does not tell: nothing is left out.
         for all in [found(29, Some(2)), found(30, Some(3)), found(30, None)] {
-            assert!(seconds(&all).contains(&0.5) && all.crowded.is_none());
+            assert!(seconds(&all).contains(&0.5) && all.crowded.left_out == 0);
         }
+        assert_eq!(found(29, Some(2)).crowded.kept, 40, "which is told");
     }
 
     #[test]

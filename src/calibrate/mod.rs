@@ -28,7 +28,7 @@ mod validate;
 pub use contention::{ContentionFit, Level};
 pub use drift::{Drift, DriftForm};
 pub use live::{LiveSeries, live_series};
-pub use own_time::LiveRun;
+pub use own_time::{Crowded, LiveRun};
 pub use prediction::Prediction;
 pub use profile::{About, Keeps, Number, Profile, Stage};
 pub use quantile::Quantile;

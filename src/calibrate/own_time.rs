@@ -4,7 +4,7 @@ use crate::drive::samples::{OperationSample, Samples, ToolSample};
 use crate::measure::record::MachineRecord;
 use crate::units::Span;
 
-/// Operations that began on a free core needed to leave the others out.
+/// Operations that found a core free needed to leave the others out.
 const FEWEST_FREE: usize = 30;
 
 /// A live run's operations, and the machine that they were done on; none if the run does not tell.
@@ -50,15 +50,19 @@ fn scaled(span: Span, by: f64) -> Span {
     if by == 1.0 { span } else { Span::from_seconds(span.seconds() * by) }
 }
 
-/// What was left out because no core was free when it began, and how much there was in all.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Crowded {
+/// Operations that were asked for beside more of them than the machine has cores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Crowded {
+    /// Left out.
     pub left_out: usize,
+    /// Kept, because too few others of their kind are there.
+    pub kept: usize,
+    /// Operations in all.
     pub of: usize,
 }
 
-/// Operations of all runs, each with its run: those that began when a core of the machine was free, or
-/// all if they are too few; at the speed that the machine would have had if nothing had been stolen.
+/// Operations of all runs, each with its run: those that were asked for beside no more than the machine
+/// has cores, or all if they are too few; at the speed that the machine would have had if nothing had been stolen.
 pub(super) fn own_times<T: Operation>(
     runs: &[LiveRun],
     of: fn(&Samples) -> &Vec<T>,
@@ -75,7 +79,7 @@ pub(super) fn own_times<T: Operation>(
     let (count, enough) = (all().count(), all().filter(free).count());
     let some = enough >= FEWEST_FREE;
     crowded.of += count;
-    crowded.left_out += if some { count - enough } else { 0 };
+    *(if some { &mut crowded.left_out } else { &mut crowded.kept }) += count - enough;
     all()
         .filter(|one| !some || free(one))
         .map(|(run, one)| {

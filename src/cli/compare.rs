@@ -122,7 +122,10 @@ pub fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     if exit == Exit::Yes && !args.no_probe {
         // Drives take long: what they found is kept, whatever comes of the looking.
         keep(&results, &answer)?;
+        // The looks have sandboxes to remove before the process may end.
+        interrupt.set_simulating(false);
         answer.observed = look(&live, &runtimes, console)?;
+        interrupt.set_simulating(true);
     }
     let tables = keep(&results, &answer)?;
     results.finish(&[], "none: live runs are measured from their start")?;

@@ -44,6 +44,11 @@ impl Failure {
         Failure { rendered: Some(text), ..Failure::new(exit, "") }
     }
 
+    /// What is wrong.
+    pub fn message(&self) -> &str {
+        self.rendered.as_deref().unwrap_or(&self.message)
+    }
+
     /// What to do next.
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Self {

@@ -102,7 +102,10 @@ pub fn drive(ready: &Ready, interrupt: &Interrupt, console: &Console) -> Result<
     }
     let mut run = study::live_record(&piece, &setup, &outcome);
     let sessions = LiveSessions::of(&outcome.totals, &outcome.samples.turns);
+    // The look, too, has sandboxes to remove before the process may end.
+    interrupt.set_simulating(false);
     let isolation = isolation(&live.target, again.as_ref().unwrap_or(&outcome).finish);
+    interrupt.set_simulating(true);
     study::judge_live(&mut run, &boundaries(&piece)?, &piece, (&sessions, &isolation));
     ready.trace(&mut run.cost);
     Ok(Lived { piece, setup, outcome, again, run, isolation, sessions })

@@ -33,6 +33,8 @@ pub struct SavedRun {
     pub piece: String,
     /// The scenario's file.
     pub file: String,
+    /// Whether it went on to its end and dropped no session.
+    pub whole: bool,
     /// The machine.
     pub host: Option<String>,
 }
@@ -72,6 +74,8 @@ impl SavedRun {
             files_only: target["keep"] == "files",
             date: text(&manifest["began"]).unwrap_or_default().chars().take(10).collect(),
             valid: run["quality"]["valid"] != Value::Bool(false),
+            whole: run["quality"]["complete"] != Value::Bool(false)
+                && run["quality"]["dropped"].as_u64().unwrap_or(0) == 0,
             piece: run["scenario"].to_string(),
             file: text(&manifest["scenario"]).unwrap_or_default(),
             host: host(&manifest["host"]),

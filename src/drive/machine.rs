@@ -35,12 +35,16 @@ impl CpuTime {
     }
 }
 
-/// The machine's CPU time since `before`.
+/// CPU seconds of which shares tell something: the kernel counts ticks of 10 ms.
+const FEWEST_SECONDS: f64 = 1.0;
+
+/// The machine's CPU time since `before`; none if it was too little to tell.
 pub fn machine_since(before: Option<CpuTime>) -> Option<MachineRecord> {
     let (before, now) = (before?, CpuTime::now()?);
     let cores = u32::try_from(std::thread::available_parallelism().ok()?.get()).ok()?;
     let (busy_s, stolen_s) = (now.busy - before.busy, now.stolen - before.stolen);
-    Some(MachineRecord { cores, busy_s, stolen_s })
+    let told = busy_s >= 0.0 && stolen_s >= 0.0 && busy_s + stolen_s >= FEWEST_SECONDS;
+    told.then_some(MachineRecord { cores, busy_s, stolen_s })
 }
 
 #[cfg(test)]
@@ -62,11 +66,12 @@ mod tests {
         let before = CpuTime::now();
         let begun = std::time::Instant::now();
         let mut x = 1_u64;
-        while begun.elapsed().as_millis() < 200 {
+        assert_eq!(machine_since(before), None, "nothing was done yet");
+        while begun.elapsed().as_millis() < 2500 {
             x = std::hint::black_box(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
         }
-        // What the loop wanted it got, or others did; a tick of the kernel's is 10 ms.
+        // What the loop wanted it got, or others did.
         let used = machine_since(before).expect("Linux tells");
-        assert!(used.cores >= 1 && used.busy_s + used.stolen_s >= 0.1, "{used:?}");
+        assert!(used.cores >= 1 && used.busy_s + used.stolen_s >= 1.0, "{used:?}");
     }
 }

@@ -14,7 +14,7 @@ pub struct OperationSample {
     pub session: u64,
     /// Boots and restores under way when a boot or restore began, itself counted; 1 for a snapshot.
     pub in_flight: u32,
-    /// Operations of all kinds under way on the machine when it began, itself counted.
+    /// Operations of all kinds under way when it was asked for, itself counted; waiting ones too.
     pub under_way: u32,
     /// From its intended begin until the platform was done; the driver's own checks left out.
     pub took: Span,
@@ -29,7 +29,7 @@ pub struct OperationSample {
 pub struct ToolSample {
     /// Number of the session that called.
     pub session: u64,
-    /// Operations of all kinds under way on the machine when it began, itself counted.
+    /// Operations of all kinds under way when it was asked for, itself counted; waiting ones too.
     pub under_way: u32,
     /// CPU time planned, on the reference core.
     pub cpu: Span,

@@ -60,7 +60,9 @@ impl HostShape {
                 u64::MAX,
             ),
         };
-        let read = tier.restore.bandwidth;
+        let speed = setup.machine.filter(|_| kind.is_none()).map_or(1.0, |machine| machine.speed);
+        // Moving bytes is work of the machine's.
+        let (write, read) = (write.times(speed), tier.restore.bandwidth.times(speed));
         HostShape { cores, memory, write, read, pull, image_placed: setup.images_placed }
     }
 }

@@ -28,14 +28,18 @@ impl World {
         };
         let io = Span::from_seconds(job.plan.io.seconds() * self.tier.io_factor.0);
         let cpu = Span::from_seconds(job.plan.cpu.seconds() * cpu_factor);
-        // On one machine reaching into the sandbox takes a core as well.
-        let reaching = if self.own_work.takes_cores() { reach } else { Span::ZERO };
+        // On one machine reaching into the sandbox is work as well; it was measured at the pace of a call
+        // that is alone in it, and takes no longer or shorter for that.
+        let on_cores = self.own_work.takes_cores();
+        let alone = job.plan.cores.0.min(self.classes[usize::from(job.class.0)].vcpu.0);
+        let reaching =
+            if on_cores { Span::from_seconds(reach.seconds() * alone) } else { Span::ZERO };
         let run = ToolRun {
             key: CallKey { id: job.id, number: job.number },
             next: NO_CALL,
             on_host: NOT_ON_HOST,
             from: now + job.policies,
-            waits: reach.saturating_sub(reaching) + io,
+            waits: if on_cores { io } else { reach + io },
             cpu: cpu + reaching,
             reaching_us: u32::try_from(reaching.nanos() / 1000).unwrap_or(u32::MAX),
             cores: job.plan.cores.0,

@@ -224,6 +224,11 @@ impl World {
         self.memory_changes.as_mut().filter(|changes| !changes.is_empty())
     }
 
+    /// Whether all sandboxes are on one machine, whose cores starts and snapshots share too.
+    pub fn is_one_machine(&self) -> bool {
+        self.own_work.takes_cores()
+    }
+
     /// Whether sandboxes share cores with others.
     pub(super) fn shares_cores(&self) -> bool {
         !self.shapes.is_empty() || self.own_work.takes_cores()

@@ -87,3 +87,38 @@ fn reaching_into_a_sandbox_takes_a_core_and_waiting_none_and_only_work_is_billed
     assert_eq!(ran.record().usage.cpu_seconds_served, 5.0);
     assert_eq!(ran.count(Counter::ToolCalls), 2);
 }
+
+#[test]
+fn reach_takes_as_long_as_it_was_measured_whatever_the_calls_cores() {
+    let of = |vcpu: &str, cores: f64| {
+        on(8.0, "exec: 2s, snapshot: {filesystem: {}}")
+            .classes(&format!("{{default: {{sandbox: {{vcpu: {vcpu}, memory: 1GiB}}}}}}"))
+            .session(0.0, &turn_with(0.0, 0.0, &tool(4.0, cores, 0.0, 0)))
+            .run()
+            .metric(Metric::ToolExec)
+    };
+    assert_eq!(of("1", 1.0), (1, 2.0 + 4.0));
+    assert_eq!(of("0.5", 1.0), (1, 2.0 + 8.0));
+    assert_eq!(of("4", 4.0), (1, 2.0 + 1.0));
+}
+
+#[test]
+fn bytes_move_slower_where_time_is_stolen() {
+    // A snapshot of 1 and of 2 MiB at 1 MiB/s, on half a machine.
+    let tier = "snapshot: {filesystem: {fixed: 1s, bandwidth: 1MiB/s, base: 2MiB}}, restore: {}";
+    let ran = on(2.0, tier)
+        .machine(2.0, 0.5)
+        .session(0.0, &turns(&[turn(0.0, 1.0), turn(20.0, 1.0)]))
+        .run();
+    assert_eq!(ran.metric(Metric::Snapshot), (1, 2.0 + 4.0));
+}
+
+#[test]
+fn what_the_platform_does_itself_is_no_active_cpu_of_a_sandbox() {
+    let ran = on(1.0, "boot: 2s, exec: 1s, snapshot: {filesystem: {}}")
+        .session(0.0, &turn_with(0.0, 0.0, &tool(1.0, 1.0, 0.0, 0)))
+        .run();
+    let usage = ran.record().usage;
+    assert_eq!((usage.cpu_seconds_served, usage.cpu_seconds_active), (1.0, None));
+    assert_eq!(ran.core_seconds(), 4.0);
+}

@@ -167,13 +167,15 @@ pub fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
         for unseen in &group.unseen {
             validate_stages(&profile, &group.seen, unseen, found);
             let Some(run) = &unseen.run else { continue };
+            let not = |why: &str| format!("{}: whole turns are not predicted: {why}", unseen.what);
             if run.live.samples.turns.is_empty() {
-                let note = "no turns in its samples.csv: whole turns are not predicted";
-                found.notes.push(format!("{}: {note}", unseen.what));
+                found.notes.push(not("its samples.csv has no turns"));
                 continue;
             }
-            let profile = load::read_profile(&file)?;
-            answer.turns.extend(runs::foretold(run, &profile)?);
+            match runs::foretold(run, &load::read_profile(&file)?) {
+                Ok(foretold) => answer.turns.extend(foretold),
+                Err(error) => found.notes.push(not(error.message())),
+            }
         }
         found.profiles.push(ProfileRecord::of(&profile, file.display().to_string()));
     }

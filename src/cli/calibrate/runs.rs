@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Args, Group, Unseen, check_tier};
-use crate::calibrate::{About, LiveRun, live_series};
+use crate::calibrate::{About, Crowded, LiveRun, live_series};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::load;
@@ -69,12 +69,19 @@ pub(super) fn from_runs(args: &Args, notes: &mut Vec<String>) -> Result<Group, F
             1.0 - stolen
         ));
     }
-    notes.extend(seen.crowded.map(|(crowded, all)| {
-        format!(
-            "{crowded} of {all} operations began with no core of the machine free and are not fitted: predictions \
-             of live runs share the cores anew"
-        )
-    }));
+    let Crowded { left_out, kept, of } = seen.crowded;
+    if left_out > 0 {
+        notes.push(format!(
+            "{left_out} of {of} operations found no core of the machine free and are not fitted: predictions of live \
+             runs share the cores anew"
+        ));
+    }
+    if kept > 0 {
+        notes.push(format!(
+            "warning: {kept} of {of} operations found no core of the machine free and are fitted, for too few others \
+             of their kind are there: predictions of live runs count their waiting twice; drive at a lower load too"
+        ));
+    }
     let about = About {
         source: args.source.clone().unwrap_or_else(|| {
             format!(
@@ -100,15 +107,22 @@ pub(super) fn from_runs(args: &Args, notes: &mut Vec<String>) -> Result<Group, F
 /// Whole turns of a live run, predicted by a profile: the identical sessions are simulated.
 ///
 /// # Errors
-/// If the run was not kept whole, or another version wrote it.
+/// If its scenario or trace cannot be read again, or it was not driven to its end.
 pub(super) fn foretold(run: &SavedRun, profile: &TwinProfile) -> Result<Option<Foretold>, Failure> {
     let shown = run.directory.display().to_string();
+    if !run.whole {
+        let message = "it was cut short, or dropped sessions at a cap";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     // A trace stands where it stood beside the scenario's file.
     let file = Path::new(&run.file);
     let outcome = Loader::default().load_text(&run.file, &run.piece, &[], &|_, _, _| {});
     let Some(loaded) = outcome.loaded else {
         let text = outcome.render(false);
-        return Err(Failure::rendered(Exit::Usage, format!("{shown}: its scenario: {text}")));
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("its scenario cannot be read again: {text}"),
+        ));
     };
     let ready = load::with_trace(loaded, file)?;
     let scenario = &ready.loaded.value;

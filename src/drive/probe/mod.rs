@@ -264,7 +264,7 @@ impl Observation {
 /// secrets are sought. The runtime is left to the caller.
 ///
 /// # Errors
-/// If the sandboxes cannot be made.
+/// If the sandboxes cannot be made or looked into.
 pub async fn observe_tier(
     runtime: &AnyRuntime,
     options: &ProbeOptions,
@@ -275,12 +275,16 @@ pub async fn observe_tier(
     let token = random_token("agent one, session 1");
     let a = prober.create(&token, Limits::default()).await?;
     let other = prober.create(&random_token("agent one, session 2"), Limits::default()).await;
-    if let Ok(b) = other {
-        look_for_tier(&prober, (a, b), &token, &mut seen, &mut evidence).await;
-        prober.destroy(&[b]).await;
-    }
+    let looked = match other {
+        Ok(b) => {
+            let looked = look_for_tier(&prober, (a, b), &token, &mut seen, &mut evidence).await;
+            prober.destroy(&[b]).await;
+            looked
+        }
+        Err(error) => Err(error),
+    };
     prober.destroy(&[a]).await;
-    other?;
+    looked?;
     (seen.tier, seen.because) = conclude(&evidence);
     Ok(seen)
 }
@@ -309,33 +313,40 @@ pub async fn observe(runtime: &AnyRuntime, options: &ProbeOptions) -> Observatio
 }
 
 /// The kernel of one session, and its secrets sought from the other.
+///
+/// # Errors
+/// If a sandbox dies; what was seen until then is kept.
 async fn look_for_tier(
     prober: &Prober<'_>,
     (a, b): (SandboxId, SandboxId),
     token: &str,
     seen: &mut Observation,
     evidence: &mut Evidence,
-) {
-    match identity::kernel(prober, a, &seen.host).await {
+) -> Result<(), RuntimeError> {
+    let kernel = identity::kernel(prober, a, &seen.host).await;
+    match &kernel {
         Ok((kernel, finding)) => {
-            evidence.kernel(&kernel, &seen.host);
-            seen.kernel = Some(kernel);
-            seen.findings.push(finding);
+            evidence.kernel(kernel, &seen.host);
+            seen.kernel = Some(kernel.clone());
+            seen.findings.push(finding.clone());
         }
-        Err(error) => seen.findings.push(Finding::void("kernel", &error)),
+        Err(error) => seen.findings.push(Finding::void("kernel", error)),
     }
-    match secrets::all(prober, (a, b), token).await {
+    let secrets = secrets::all(prober, (a, b), token).await;
+    match &secrets {
         Ok(found) => {
-            evidence.secrets(&found);
-            seen.findings.extend(found.into_iter().flat_map(secrets::SecretFound::findings));
+            evidence.secrets(found);
+            seen.findings.extend(found.iter().flat_map(secrets::SecretFound::findings));
         }
-        Err(error) => seen.findings.push(Finding::void("secret", &error)),
+        Err(error) => seen.findings.push(Finding::void("secret", error)),
     }
+    kernel.and(secrets).map(|_| ())
 }
 
 async fn look(prober: &Prober<'_>, trio: &Trio, seen: &mut Observation, evidence: &mut Evidence) {
     let [a, b, c] = trio.sandboxes;
-    look_for_tier(prober, (a, b), &trio.tokens[0], seen, evidence).await;
+    // What fails is void among the findings.
+    let _ = look_for_tier(prober, (a, b), &trio.tokens[0], seen, evidence).await;
     let or_void = |probe: &str, outcome: Result<Finding, RuntimeError>| {
         outcome.unwrap_or_else(|error| Finding::void(probe, &error))
     };

@@ -26,7 +26,7 @@ pub struct SecretFound {
 
 impl SecretFound {
     /// One finding for each side.
-    pub fn findings(self) -> [Finding; 2] {
+    pub fn findings(&self) -> [Finding; 2] {
         let name = match self.kind {
             Secret::Identity => "identity".to_owned(),
             kind => kind.name().replace(' ', "-").replace("/dev/", "").to_lowercase(),

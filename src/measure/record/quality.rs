@@ -62,7 +62,8 @@ impl MachineRecord {
     /// Share of the wanted CPU time that others got.
     pub fn stolen_share(&self) -> f64 {
         let wanted = self.busy_s + self.stolen_s;
-        if wanted > 0.0 { self.stolen_s / wanted } else { 0.0 }
+        // A machine that gets nothing at all does not run.
+        if wanted > 0.0 { (self.stolen_s / wanted).clamp(0.0, 0.99) } else { 0.0 }
     }
 }
 
