@@ -130,7 +130,7 @@ fn an_engines_containers_live_hibernate_and_leave_nothing() {
         tokio::spawn(async move { working.exec(SandboxId(2), hour).await });
         assert_eq!(runtime.drain(BOUND).await.left, Vec::<String>::new(), "{}", engine.log());
         assert_eq!(remove_all_of(&engine.socket, &tag).unwrap(), (0, 0), "what the drain left");
-        assert_eq!(Remains::of(state.path(), &tag), Remains::default());
+        assert_eq!(Remains::after_an_engine(state.path(), &tag).await, Remains::default());
     });
 }
 
@@ -152,7 +152,7 @@ fn clean_removes_what_kill_9_left_on_an_engine_and_not_what_lives() {
         assert_eq!((report.removed.len(), report.removed[0].tag.as_str()), (1, busy.tag.as_str()));
         assert!(report.removed[0].containers >= 1 && report.removed[0].images >= 2, "{report:?}");
         assert_eq!(remove_all_of(&engine.socket, &busy.tag).unwrap(), (0, 0));
-        assert_eq!(Remains::of(state.path(), &busy.tag), Remains::default());
+        assert_eq!(Remains::after_an_engine(state.path(), &busy.tag).await, Remains::default());
         living.exec(SandboxId(1), suite::some_work()).await.unwrap();
         assert_eq!(living.drain(BOUND).await.left, Vec::<String>::new());
     });

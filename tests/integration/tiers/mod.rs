@@ -13,6 +13,7 @@ mod suite;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use plimsoll::drive::runtime::Common;
 use plimsoll::units::Span;
@@ -59,6 +60,19 @@ impl Remains {
             mounts: table.lines().filter(|line| line.contains(tag)).map(str::to_owned).collect(),
             directories: run.exists().then_some(run).into_iter().collect(),
             groups: groups_with(Path::new("/sys/fs/cgroup"), tag),
+        }
+    }
+
+    /// What remains once an engine had time: its monitors end after their containers are gone, when
+    /// their clean-up command has run.
+    async fn after_an_engine(state: &Path, tag: &str) -> Self {
+        let given_up = Instant::now() + BOUND.into();
+        loop {
+            let left = Remains::of(state, tag);
+            if left == Remains::default() || Instant::now() > given_up {
+                return left;
+            }
+            tokio::time::sleep(Span::from_millis(50).into()).await;
         }
     }
 }

@@ -28,15 +28,10 @@ async fn probed(runtime: AnyRuntime, state: &Path, tags: &[String], measured: bo
     let seen = observe(&runtime, &options(state, measured)).await;
     assert_eq!(runtime.drain(BOUND).await.left, Vec::<String>::new(), "{}", seen.runtime);
     for tag in tags {
-        let mut left = Remains::of(state, tag);
-        // An engine's monitors end after their containers, in their own time.
-        for _ in 0..100 {
-            if left == Remains::default() || seen.runtime != "docker" {
-                break;
-            }
-            tokio::time::sleep(Span::from_millis(100).into()).await;
-            left = Remains::of(state, tag);
-        }
+        let left = match seen.runtime.as_str() {
+            "docker" => Remains::after_an_engine(state, tag).await,
+            _ => Remains::of(state, tag),
+        };
         assert_eq!(left, Remains::default(), "{}", seen.runtime);
     }
     seen
