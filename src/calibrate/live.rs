@@ -1,14 +1,14 @@
 //! Live runs: stages and numbers from their single operations.
 
+use super::full_speed::full_speed;
+use super::on_machine::on_machine;
 use super::own_time::{Crowded, LiveRun, own_times};
 use super::profile::{Keeps, Number, Stage};
+use super::ratio::{Terms, Z, ratio};
 use super::series::{Series, Timed};
 use crate::dist::rounded;
 use crate::drive::samples::{OperationSample, Samples, ToolSample};
 use crate::units::{Bandwidth, Bytes, Quantity, Span};
-
-/// z of a 95% interval.
-const Z: f64 = 1.959_963_984_540_054;
 
 /// Transfers needed for a bandwidth.
 const FEWEST_TRANSFERS: usize = 30;
@@ -36,8 +36,9 @@ pub struct LiveSeries {
 /// (least squares), and what is left is its fixed part.
 ///
 /// A profile says what a platform takes by itself. So, where a run tells of its machine, operations that
-/// were asked for beside more of them than it has cores are left out, if enough others are there, for
-/// waiting comes of the load; and times but for I/O wait are multiplied by the share of the wanted CPU time that the machine got.
+/// had more of them beside them than it has cores are left out, if enough others are there, for waiting
+/// comes of the load; and times but for I/O wait are multiplied by the share of the wanted CPU time that
+/// an operation alone got, and by the speed of a core beside as many others at work.
 pub fn live_series(runs: &[LiveRun], keeps: Keeps) -> LiveSeries {
     series(runs, keeps, None)
 }
@@ -57,8 +58,10 @@ impl LiveSeries {
 fn series(runs: &[LiveRun], keeps: Keeps, per_byte: Option<[f64; 2]>) -> LiveSeries {
     let mut found = LiveSeries::default();
     let mut crowded = Crowded::default();
+    let full = full_speed(runs);
+    let speed = full.as_ref().map_or(1.0, |number| number.base);
     let mut pooled = |of: fn(&Samples) -> &Vec<OperationSample>| -> Vec<OperationSample> {
-        own_times(runs, of, &mut crowded).into_iter().map(|(_, one)| one).collect()
+        own_times(runs, of, speed, &mut crowded).into_iter().map(|(_, one)| one).collect()
     };
     let boots = pooled(|run| &run.boots);
     found.push(Stage::Boot, boots.iter().map(|boot| (boot.took, boot.in_flight)), true);
@@ -72,7 +75,7 @@ fn series(runs: &[LiveRun], keeps: Keeps, per_byte: Option<[f64; 2]>) -> LiveSer
     let given = per_byte.map(|given| given[1]);
     found.per_byte[1] = found.transfers(Stage::Restore, &restores, "restore", given);
     // Sessions of different runs have the same numbers.
-    let tools = own_times(runs, |samples| &samples.tools, &mut crowded);
+    let tools = own_times(runs, |samples| &samples.tools, speed, &mut crowded);
     found.crowded = crowded;
     let reach = |tool: &ToolSample| tool.took.saturating_sub(tool.computing + tool.waiting);
     found.push(Stage::Exec, tools.iter().map(|(_, tool)| (reach(tool), 1)), false);
@@ -83,6 +86,8 @@ fn series(runs: &[LiveRun], keeps: Keeps, per_byte: Option<[f64; 2]>) -> LiveSer
     found
         .numbers
         .extend(factor("io_factor", &tools, |tool| (tool.waiting.seconds(), tool.io.seconds())));
+    found.numbers.extend(on_machine(runs));
+    found.numbers.extend(full);
     found
 }
 
@@ -207,37 +212,20 @@ fn sizes(snapshots: &[OperationSample], key: &str) -> Vec<Number> {
     ]
 }
 
-/// Σ measured / Σ planned with the interval of a ratio over sessions (Cochran 1977, 6.4). None where
-/// nothing was planned.
+/// Measured over planned. None where nothing was planned, or nothing measured: a runtime that does nothing
+/// has no factor.
 fn factor(
     key: &str,
     tools: &[(usize, ToolSample)],
     of: impl Fn(&ToolSample) -> (f64, f64),
 ) -> Option<Number> {
-    let mut sessions: std::collections::BTreeMap<(usize, u64), (f64, f64)> =
-        std::collections::BTreeMap::new();
-    for (run, tool) in tools {
-        let (measured, planned) = of(tool);
-        let sum = sessions.entry((*run, tool.session)).or_default();
-        *sum = (sum.0 + measured, sum.1 + planned);
-    }
-    let total = sessions.values().fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
-    // A runtime that does nothing has no factor.
-    if total.0 <= 0.0 || total.1 <= 0.0 {
-        return None;
-    }
-    let (ratio, n) = (total.0 / total.1, sessions.len() as f64);
-    let rest = |one: &(f64, f64)| (one.0 - ratio * one.1) * (one.0 - ratio * one.1);
-    let square = sessions.values().map(rest).sum::<f64>() * n / (n - 1.0).max(1.0);
-    let half = Z * square.sqrt() / total.1;
-    Some(Number {
-        key: key.to_owned(),
-        value: rounded(ratio).to_string(),
-        base: ratio,
-        ci95: (n > 1.0).then_some([(ratio - half).max(0.0), ratio + half]),
-        n: tools.len(),
-        how: "ratio of sums, measured over planned; the interval is over sessions",
-    })
+    let terms = tools.iter().map(|(run, tool)| {
+        let (top, bottom) = of(tool);
+        Terms { cluster: (*run, tool.session), top, bottom }
+    });
+    let found = ratio(&terms.collect::<Vec<_>>())?;
+    let how = "ratio of sums, measured over planned; the interval is over sessions";
+    Some(Number::of(key.to_owned(), found.value, found.ci95, tools.len(), how))
 }
 
 #[cfg(test)]
@@ -257,6 +245,8 @@ mod tests {
             cores,
             busy_s: 100.0 * (1.0 - stolen),
             stolen_s: 100.0 * stolen,
+            background_cores: None,
+            stolen_alone: None,
         });
         LiveRun { samples, machine }
     }
@@ -266,7 +256,11 @@ mod tests {
             session,
             in_flight: 1,
             under_way: 1,
+            others: 0.0,
+            crowded: 0.0,
             took: Span::from_seconds(took),
+            lasted: Span::from_seconds(took),
+            busy: None,
             bytes: Bytes(bytes as u64),
             stages: Default::default(),
         }
@@ -277,6 +271,8 @@ mod tests {
         let tool = |session: u64| ToolSample {
             session,
             under_way: 1,
+            others: 0.0,
+            crowded: 0.0,
             cpu: Span::from_millis(100),
             cores: Cores(1.0),
             io: Span::from_millis(50),
@@ -284,6 +280,7 @@ mod tests {
             service: Span::from_millis(190),
             computing: Span::from_seconds(0.1 * (1.1 + 0.2 * uniform(session, 0))),
             waiting: Span::from_millis(51),
+            busy: None,
             first: false,
         };
         let restore = |session: u64| {
@@ -345,6 +342,8 @@ mod tests {
         let tool = ToolSample {
             session: 0,
             under_way: 1,
+            others: 0.0,
+            crowded: 0.0,
             cpu: ms(10),
             cores: Cores(1.0),
             io: ms(10),
@@ -352,6 +351,7 @@ mod tests {
             service: ms(30),
             computing: ms(20),
             waiting: ms(10),
+            busy: None,
             first: false,
         };
         let samples = Samples {

@@ -7,16 +7,20 @@
 //! | [`StageFit`] | one stage: the best family of [`crate::stats::fit`], or the sample's own quantiles where that is too far off; contention over starts in flight; drift of days |
 //! | [`Prediction`] | what that says of durations to come |
 //! | [`live_series`] | durations, factors, sizes and bandwidths from the operations of live runs, as they are without others beside them and with all the CPU time that the machine wanted |
+//! | `on_machine`, `full_speed` | what they take of the cores of that machine, and how much those slow each other down, for predictions of other runs on it |
 //! | [`Profile`] | all of it as a preset file, each number with its mark, date, host, sample size and interval |
 //! | [`validate`], [`summaries`] | its errors, beside those of carrying the sample's quantiles over |
 
 mod contention;
 mod drift;
+mod full_speed;
 mod live;
+mod on_machine;
 mod own_time;
 mod prediction;
 mod profile;
 mod quantile;
+mod ratio;
 mod record;
 mod series;
 mod stage;

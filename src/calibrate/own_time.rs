@@ -5,7 +5,7 @@ use crate::measure::record::MachineRecord;
 use crate::units::Span;
 
 /// Operations that found a core free needed to leave the others out.
-const FEWEST_FREE: usize = 30;
+pub(super) const FEWEST_FREE: usize = 30;
 
 /// A live run's operations, and the machine that they were done on; none if the run does not tell.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,10 @@ pub struct LiveRun {
 pub(super) trait Operation: Copy {
     /// Operations under way when it began, itself counted.
     fn under_way(&self) -> u32;
+    /// The share of its time with more operations under way than cores.
+    fn crowded(&self) -> f64;
+    /// Other operations under way, in the mean.
+    fn others(&self) -> f64;
     /// The same on a machine that is so many times as fast; what waits for I/O takes as long.
     fn at(self, speed: f64) -> Self;
 }
@@ -27,6 +31,14 @@ pub(super) trait Operation: Copy {
 impl Operation for OperationSample {
     fn under_way(&self) -> u32 {
         self.under_way
+    }
+
+    fn crowded(&self) -> f64 {
+        self.crowded
+    }
+
+    fn others(&self) -> f64 {
+        self.others
     }
 
     fn at(self, speed: f64) -> Self {
@@ -37,6 +49,14 @@ impl Operation for OperationSample {
 impl Operation for ToolSample {
     fn under_way(&self) -> u32 {
         self.under_way
+    }
+
+    fn crowded(&self) -> f64 {
+        self.crowded
+    }
+
+    fn others(&self) -> f64 {
+        self.others
     }
 
     fn at(self, speed: f64) -> Self {
@@ -50,7 +70,7 @@ fn scaled(span: Span, by: f64) -> Span {
     if by == 1.0 { span } else { Span::from_seconds(span.seconds() * by) }
 }
 
-/// Operations that were asked for beside more of them than the machine has cores.
+/// Operations that had more of them beside them than the machine has cores, at any time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Crowded {
     /// Left out.
@@ -61,11 +81,25 @@ pub struct Crowded {
     pub of: usize,
 }
 
-/// Operations of all runs, each with its run: those that were asked for beside no more than the machine
-/// has cores, or all if they are too few; at the speed that the machine would have had if nothing had been stolen.
+/// Whether there was a core for the operation all the time.
+pub(super) fn found_a_core(machine: Option<MachineRecord>, one: &impl Operation) -> bool {
+    machine.is_none_or(|machine| one.crowded() == 0.0 && one.under_way() <= machine.cores)
+}
+
+/// How many of the machine's other cores were at work beside the operation, as a share of them.
+pub(super) fn beside(machine: MachineRecord, one: &impl Operation) -> f64 {
+    match machine.cores {
+        0 | 1 => 0.0,
+        cores => (one.others() / f64::from(cores - 1)).min(1.0),
+    }
+}
+
+/// Operations of all runs, each with its run: those that found a core free all the time, or all if they
+/// are too few; at the speed of a core that is alone at work and that nothing is stolen from.
 pub(super) fn own_times<T: Operation>(
     runs: &[LiveRun],
     of: fn(&Samples) -> &Vec<T>,
+    full_speed: f64,
     crowded: &mut Crowded,
 ) -> Vec<(usize, T)> {
     let all = || {
@@ -73,9 +107,7 @@ pub(super) fn own_times<T: Operation>(
             .enumerate()
             .flat_map(|(n, run)| of(&run.samples).iter().map(move |one| (n, one)))
     };
-    let free = |(run, one): &(usize, &T)| {
-        runs[*run].machine.is_none_or(|machine| one.under_way() <= machine.cores)
-    };
+    let free = |(run, one): &(usize, &T)| found_a_core(runs[*run].machine, *one);
     let (count, enough) = (all().count(), all().filter(free).count());
     let some = enough >= FEWEST_FREE;
     crowded.of += count;
@@ -83,8 +115,64 @@ pub(super) fn own_times<T: Operation>(
     all()
         .filter(|one| !some || free(one))
         .map(|(run, one)| {
-            let speed = runs[run].machine.map_or(1.0, |machine| 1.0 - machine.stolen_share());
-            (run, one.at(speed))
+            let speed = |machine: MachineRecord| {
+                let slower = 1.0 - (1.0 - full_speed) * beside(machine, one);
+                slower * (1.0 - machine.stolen_from_one())
+            };
+            (run, one.at(runs[run].machine.map_or(1.0, speed)))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Bytes;
+
+    fn boot(others: f64, crowded: f64) -> OperationSample {
+        OperationSample {
+            session: 0,
+            in_flight: 1,
+            under_way: 1,
+            others,
+            crowded,
+            took: Span::from_millis(100),
+            lasted: Span::from_millis(100),
+            busy: None,
+            bytes: Bytes(0),
+            stages: Default::default(),
+        }
+    }
+
+    fn times(boots: Vec<OperationSample>, machine: MachineRecord) -> Vec<f64> {
+        let run =
+            LiveRun { samples: Samples { boots, ..Samples::default() }, machine: Some(machine) };
+        let found = own_times(&[run], |run| &run.boots, 0.8, &mut Crowded::default());
+        found.iter().map(|(_, one)| one.took.seconds()).collect()
+    }
+
+    #[test]
+    fn company_slows_and_crowds_are_left_out() {
+        let machine = MachineRecord {
+            cores: 3,
+            busy_s: 60.0,
+            stolen_s: 40.0,
+            background_cores: None,
+            stolen_alone: Some(0.5),
+        };
+        // Alone half of the time was its own; beside one of the other two cores 0.9 of that, beside both 0.8.
+        let free = [boot(0.0, 0.0), boot(1.0, 0.0), boot(2.0, 0.0), boot(7.0, 0.0)];
+        let mut boots: Vec<OperationSample> = free.iter().copied().cycle().take(40).collect();
+        boots.push(boot(1.0, 0.01));
+        let found = times(boots.clone(), machine);
+        assert_eq!(found.len(), 40);
+        for (value, wanted) in found.iter().zip([0.05, 0.045, 0.04, 0.04]) {
+            assert!((value - wanted).abs() < 1e-9, "{value}, not {wanted}");
+        }
+        // A run that does not tell what was stolen from those alone has but the whole machine's share.
+        let found = times(boots.clone(), MachineRecord { stolen_alone: None, ..machine });
+        assert!((found[0] - 0.06).abs() < 1e-9);
+        let found = times(boots, MachineRecord { cores: 1, ..machine });
+        assert!((found[3] - 0.05).abs() < 1e-9, "there is no other core to slow it");
+    }
 }

@@ -105,6 +105,19 @@ pub struct Number {
     pub how: &'static str,
 }
 
+impl Number {
+    /// One that a scenario writes without a unit.
+    pub(super) fn of(
+        key: String,
+        base: f64,
+        ci95: Option<[f64; 2]>,
+        n: usize,
+        how: &'static str,
+    ) -> Self {
+        Number { key, value: rounded(base).to_string(), base, ci95, n, how }
+    }
+}
+
 /// Where the numbers of a profile come from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct About {

@@ -3,7 +3,7 @@
 use super::{Findings, path};
 use crate::scenario::source::Path;
 use crate::scenario::types::{
-    Contention, ContentionPoint, IdleThen, Image, Isolation, RuntimeName, Tier,
+    Contention, ContentionPoint, IdleThen, Image, Isolation, OnMachine, RuntimeName, Tier,
 };
 
 pub(super) fn check(findings: &mut Findings<'_>) {
@@ -38,6 +38,26 @@ pub(super) fn check(findings: &mut Findings<'_>) {
     }
     drift(findings, &place.key("drift"), tier);
     sharing(findings, &place.key("sessions_per_sandbox"), isolation);
+    on_machine(findings, &place.key("on_machine"), &tier.on_machine);
+}
+
+fn on_machine(findings: &mut Findings<'_>, place: &Path, takes: &OnMachine) {
+    let full = place.key("full_speed");
+    findings.share(&full, takes.full_speed);
+    let help = "1 is a core whose speed is the same whatever the others do";
+    findings.not_zero(&full, takes.full_speed.0 == 0.0, "nothing would ever be done", help);
+    let each = [
+        ("boot", takes.boot),
+        ("restore", takes.restore),
+        ("snapshot", takes.snapshot),
+        ("destroy", takes.destroy),
+        ("exec", takes.exec),
+    ];
+    for (name, takes) in each {
+        let help = "write the cores that it keeps busy on average, such as `1.2`";
+        let place = place.key(name).key("cores");
+        findings.not_zero(&place, takes.cores.0 == 0.0, "it would never be done", help);
+    }
 }
 
 fn compression(findings: &mut Findings<'_>, place: &Path, ratio: f64) {

@@ -8,13 +8,13 @@ use crate::units::Cores;
 pub struct Machine {
     /// Its cores.
     pub cores: Cores,
-    /// How fast they are: 1 if they get all the time that they want, 0.75 if a hypervisor gives a
-    /// quarter of it to others.
+    /// How fast one is that is alone at work: 1 if it gets all the time that it wants, 0.75 if a hypervisor
+    /// gives a quarter of it to others.
     pub speed: f64,
 }
 
 impl From<MachineRecord> for Machine {
     fn from(record: MachineRecord) -> Self {
-        Machine { cores: Cores(f64::from(record.cores)), speed: 1.0 - record.stolen_share() }
+        Machine { cores: Cores(f64::from(record.cores)), speed: 1.0 - record.stolen_from_one() }
     }
 }

@@ -159,7 +159,7 @@ pub async fn drive(
     loop_.conduct.recorder().keep_turns();
     let before = CpuTime::now();
     let finish = loop_.run(shutdown, options.max_run, on_progress).await?;
-    let machine = machine_since(before);
+    let machine = machine_since(before).map(|machine| loop_.live.tell(machine));
     let end = loop_.live.clock.now();
     let drained = guard.finish(shutdown).await;
     let Loop { mut conduct, mut live, .. } = loop_;

@@ -2,6 +2,7 @@
 //! asks for, and then everything on it takes longer than the platform would need.
 
 use std::fs;
+use std::num::NonZero;
 
 use rustix::param::clock_ticks_per_second;
 
@@ -38,13 +39,24 @@ impl CpuTime {
 /// CPU seconds of which shares tell something: the kernel counts ticks of 10 ms.
 const FEWEST_SECONDS: f64 = 1.0;
 
+/// Cores that this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
 /// The machine's CPU time since `before`; none if it was too little to tell.
 pub fn machine_since(before: Option<CpuTime>) -> Option<MachineRecord> {
     let (before, now) = (before?, CpuTime::now()?);
-    let cores = u32::try_from(std::thread::available_parallelism().ok()?.get()).ok()?;
+    let cores = u32::try_from(cores()).ok()?;
     let (busy_s, stolen_s) = (now.busy - before.busy, now.stolen - before.stolen);
     let told = busy_s >= 0.0 && stolen_s >= 0.0 && busy_s + stolen_s >= FEWEST_SECONDS;
-    told.then_some(MachineRecord { cores, busy_s, stolen_s })
+    told.then_some(MachineRecord {
+        cores,
+        busy_s,
+        stolen_s,
+        background_cores: None,
+        stolen_alone: None,
+    })
 }
 
 #[cfg(test)]

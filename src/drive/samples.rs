@@ -3,12 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dist::rounded;
 use crate::drive::runtime::StartStages;
 use crate::measure::TurnSample;
 use crate::units::{Bytes, Cores, Span};
 
-/// One successful boot, restore or snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One successful boot, restore, snapshot or destruction.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OperationSample {
     /// Number of the session that it was for, in the order of arrival.
     pub session: u64,
@@ -16,8 +17,17 @@ pub struct OperationSample {
     pub in_flight: u32,
     /// Operations of all kinds under way when it was asked for, itself counted; waiting ones too.
     pub under_way: u32,
-    /// From its intended begin until the platform was done; the driver's own checks left out.
+    /// Other operations under way, in the mean over the time that it lasted.
+    pub others: f64,
+    /// The share of that time with more operations under way than the machine has cores.
+    pub crowded: f64,
+    /// From its intended begin until what it is for was there; the driver's own checks left out.
     pub took: Span,
+    /// Until it was over: a snapshot is stored before its sandbox is gone.
+    pub lasted: Span,
+    /// CPU time of the whole machine until it was over, in the kernel's ticks; none if anything else was
+    /// under way at any time.
+    pub busy: Option<Span>,
     /// Size in the store, for restores and snapshots.
     pub bytes: Bytes,
     /// The parts of a boot or restore; what `took` is more is waiting for the driver or the machine.
@@ -31,6 +41,10 @@ pub struct ToolSample {
     pub session: u64,
     /// Operations of all kinds under way when it was asked for, itself counted; waiting ones too.
     pub under_way: u32,
+    /// Other operations under way, in the mean over its time.
+    pub others: f64,
+    /// The share of its time with more operations under way than the machine has cores.
+    pub crowded: f64,
     /// CPU time planned, on the reference core.
     pub cpu: Span,
     /// Cores it could use: the fewer of its own and its sandbox's.
@@ -45,6 +59,8 @@ pub struct ToolSample {
     pub computing: Span,
     /// The waiting part of it.
     pub waiting: Span,
+    /// CPU time of the whole machine until it was over, as of an operation.
+    pub busy: Option<Span>,
     /// The first call of its sandbox since that booted or came back.
     pub first: bool,
 }
@@ -58,6 +74,8 @@ pub struct Samples {
     pub restores: Vec<OperationSample>,
     /// Snapshots.
     pub snapshots: Vec<OperationSample>,
+    /// Destructions of sandboxes.
+    pub destroys: Vec<OperationSample>,
     /// Tool calls.
     pub tools: Vec<ToolSample>,
     /// Finished turns.
@@ -84,18 +102,23 @@ struct Row {
     guest_s: Option<f64>,
     first: Option<bool>,
     platform_s: Option<f64>,
+    lasted_s: Option<f64>,
+    busy_s: Option<f64>,
+    others: Option<f64>,
+    crowded: Option<f64>,
 }
 
 impl Row {
     fn operation(stage: &str, sample: &OperationSample) -> Row {
-        let stages = (stage != "snapshot").then_some(sample.stages);
+        let is_start = matches!(stage, "boot" | "restore");
+        let stages = is_start.then_some(sample.stages);
         Row {
             stage: stage.to_owned(),
             session: sample.session,
-            in_flight: (stage != "snapshot").then_some(sample.in_flight),
+            in_flight: is_start.then_some(sample.in_flight),
             under_way: Some(sample.under_way),
             took_s: sample.took.seconds(),
-            bytes: (stage != "boot").then_some(sample.bytes.0),
+            bytes: matches!(stage, "restore" | "snapshot").then_some(sample.bytes.0),
             cpu_s: None,
             cores: None,
             io_s: None,
@@ -107,6 +130,10 @@ impl Row {
             guest_s: stages.map(|stages| stages.guest.seconds()),
             first: None,
             platform_s: None,
+            lasted_s: Some(sample.lasted.seconds()),
+            busy_s: sample.busy.map(Span::seconds),
+            others: Some(rounded(sample.others)),
+            crowded: Some(rounded(sample.crowded)),
         }
     }
 
@@ -129,6 +156,10 @@ impl Row {
             guest_s: None,
             first: None,
             platform_s: Some(sample.platform_time.seconds()),
+            lasted_s: None,
+            busy_s: None,
+            others: None,
+            crowded: None,
         }
     }
 
@@ -151,6 +182,10 @@ impl Row {
             guest_s: None,
             first: Some(sample.first),
             platform_s: None,
+            lasted_s: None,
+            busy_s: sample.busy.map(Span::seconds),
+            others: Some(rounded(sample.others)),
+            crowded: Some(rounded(sample.crowded)),
         }
     }
 
@@ -160,7 +195,12 @@ impl Row {
             session: self.session,
             in_flight: self.in_flight.unwrap_or(1),
             under_way: self.under_way.unwrap_or(1),
+            // Older runs kept only what was under way at the begin.
+            others: self.others.unwrap_or_else(|| f64::from(self.under_way.unwrap_or(1)) - 1.0),
+            crowded: self.crowded.unwrap_or(0.0),
             took: Span::from_seconds(self.took_s),
+            lasted: Span::from_seconds(self.lasted_s.unwrap_or(self.took_s)),
+            busy: self.busy_s.map(Span::from_seconds),
             bytes: Bytes(self.bytes.unwrap_or(0)),
             stages: StartStages {
                 image: span(self.image_s),
@@ -183,6 +223,9 @@ impl Row {
         ToolSample {
             session: self.session,
             under_way: self.under_way.unwrap_or(1),
+            // Older runs kept only what was under way at the begin.
+            others: self.others.unwrap_or_else(|| f64::from(self.under_way.unwrap_or(1)) - 1.0),
+            crowded: self.crowded.unwrap_or(0.0),
             cpu: span(self.cpu_s),
             cores: Cores(self.cores.unwrap_or(1.0)),
             io: span(self.io_s),
@@ -190,6 +233,7 @@ impl Row {
             service: span(self.service_s),
             computing: span(self.computing_s),
             waiting: span(self.waiting_s),
+            busy: self.busy_s.map(Span::from_seconds),
             first: self.first.unwrap_or(false),
         }
     }
@@ -205,8 +249,12 @@ impl Samples {
     /// If it cannot be written.
     pub fn write(&self, out: impl std::io::Write) -> Result<(), csv::Error> {
         let mut table = csv::Writer::from_writer(out);
-        let operations =
-            [("boot", &self.boots), ("restore", &self.restores), ("snapshot", &self.snapshots)];
+        let operations = [
+            ("boot", &self.boots),
+            ("restore", &self.restores),
+            ("snapshot", &self.snapshots),
+            ("destroy", &self.destroys),
+        ];
         for (stage, samples) in operations {
             for sample in samples {
                 table.serialize(Row::operation(stage, sample))?;
@@ -234,11 +282,12 @@ impl Samples {
                 "boot" => samples.boots.push(row.as_operation()),
                 "restore" => samples.restores.push(row.as_operation()),
                 "snapshot" => samples.snapshots.push(row.as_operation()),
+                "destroy" => samples.destroys.push(row.as_operation()),
                 "exec" => samples.tools.push(row.as_tool()),
                 "turn" => samples.turns.push(row.as_turn()),
                 other => {
                     let text = format!(
-                        "unknown stage `{other}`: expected boot, restore, snapshot, exec or turn"
+                        "unknown stage `{other}`: expected boot, restore, snapshot, destroy, exec or turn"
                     );
                     return Err(std::io::Error::other(text).into());
                 }
@@ -259,7 +308,11 @@ mod tests {
             session,
             in_flight,
             under_way: in_flight + 2,
+            others: 0.5,
+            crowded: 0.25,
             took: span(123_456_789 + session),
+            lasted: span(223_456_789 + session),
+            busy: (session == 1).then_some(span(20_000_000)),
             bytes: Bytes(bytes),
             stages: StartStages { image: span(5), boot: span(6 + session), guest: span(7) },
         };
@@ -270,9 +323,15 @@ mod tests {
                 stages: StartStages::default(),
                 ..operation(2, 1, 4096)
             }],
+            destroys: vec![OperationSample {
+                stages: StartStages::default(),
+                ..operation(3, 1, 0)
+            }],
             tools: vec![ToolSample {
                 session: 1,
                 under_way: 4,
+                others: 1.5,
+                crowded: 1.0,
                 cpu: span(10),
                 cores: Cores(0.5),
                 io: span(7),
@@ -280,6 +339,7 @@ mod tests {
                 service: span(30),
                 computing: span(20),
                 waiting: span(9),
+                busy: Some(span(10_000_000)),
                 first: true,
             }],
             turns: vec![TurnSample { session: 1, length: span(70), platform_time: span(41) }],

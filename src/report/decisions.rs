@@ -111,7 +111,7 @@ pub fn foretold_table(all: &[Foretold]) -> Table {
     ];
     let mut table = Table::new("Whole turns that were not calibrated on, predicted", heads);
     for Foretold { run, error } in all {
-        let stolen = error.machine.map(|machine| three(machine.stolen_share() * 100.0));
+        let stolen = error.machine.map(|machine| three(machine.stolen_from_one() * 100.0));
         let stolen = stolen.unwrap_or_else(|| "–".to_owned());
         for quantile in &error.platform_time {
             let live = spread(quantile.live, quantile.live_ci95);
@@ -138,8 +138,8 @@ pub fn foretold_table(all: &[Foretold]) -> Table {
 /// On what a machine's prediction rests.
 fn shared(machine: &MachineRecord) -> String {
     format!(
-        "starts, snapshots and calls share the machine's {} cores, one for each at most, and lose as much of their \
-         time to other machines as they did live",
+        "starts, snapshots, calls and what goes on after them share the machine's {} cores, as many for each as the \
+         profile says, and lose as much of their time to other machines as they did live",
         machine.cores
     )
 }
@@ -178,7 +178,7 @@ pub fn model_error_table(error: &ModelError) -> Table {
     };
     table.notes.push(format!("{from} ({} turns); error = (twin − live) / live", error.turns));
     table.notes.extend(error.machine.map(|machine| {
-        let stolen = three(machine.stolen_share() * 100.0);
+        let stolen = three(machine.stolen_from_one() * 100.0);
         format!("{} ({stolen}% here)", shared(&machine))
     }));
     table.notes.push(format!("noise: {}", error.noise_from));

@@ -59,6 +59,7 @@ const GROUPS: [Group; 3] = [
             ("snapshot MiB", TierMeasure::SnapshotBytes, Shown::Mebibytes),
             ("restore p50 ms", TierMeasure::RestoreP50, Shown::Milliseconds),
             ("restore p95 ms", TierMeasure::RestoreP95, Shown::Milliseconds),
+            ("destroy p50 ms", TierMeasure::DestroyP50, Shown::Milliseconds),
         ],
     },
 ];

@@ -26,11 +26,21 @@ pub(super) struct CallKey {
 #[derive(Debug, Default)]
 pub(super) struct CpuShare {
     cores: f64,
+    slowing: Option<Slowing>,
     at: Time,
     groups: Vec<Group>,
     calls: Vec<Running>,
     free: Vec<u32>,
     begun: u64,
+}
+
+/// How cores that work slow each other down.
+#[derive(Clone, Copy, Debug)]
+struct Slowing {
+    /// What one core serves alone.
+    one: f64,
+    /// Speed of each, where all work.
+    full: f64,
 }
 
 /// Calls of one cap.
@@ -68,6 +78,12 @@ struct End {
 impl CpuShare {
     pub fn new(cores: f64) -> Self {
         CpuShare { cores, ..CpuShare::default() }
+    }
+
+    /// The more cores work, the slower each is: all of them at `full` of the speed of `one` alone.
+    pub fn slowing(cores: f64, one: f64, full: f64) -> Self {
+        let slowing = (full < 1.0 && cores > one).then_some(Slowing { one, full });
+        CpuShare { slowing, ..CpuShare::new(cores) }
     }
 
     /// A call's CPU part begins; gives its place. `beside` are the calls of its sandbox already in
@@ -222,6 +238,11 @@ impl CpuShare {
             group.rate = group.cap.min(cores / calls as f64);
             cores -= group.rate * group.count as f64;
             calls -= group.count;
+        }
+        if let Some(Slowing { one, full }) = self.slowing {
+            let beside = ((self.cores - cores - one) / (self.cores - one)).clamp(0.0, 1.0);
+            let speed = 1.0 - (1.0 - full) * beside;
+            self.groups.iter_mut().for_each(|group| group.rate *= speed);
         }
     }
 }

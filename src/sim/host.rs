@@ -34,6 +34,9 @@ pub(super) struct Host {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HostShape {
     pub cores: f64,
+    /// What a core serves that is alone at work, and its speed where all work.
+    one_core: f64,
+    full_speed: f64,
     pub memory: u64,
     write: Bandwidth,
     read: Bandwidth,
@@ -60,10 +63,21 @@ impl HostShape {
                 u64::MAX,
             ),
         };
-        let speed = setup.machine.filter(|_| kind.is_none()).map_or(1.0, |machine| machine.speed);
-        // Moving bytes is work of the machine's.
-        let (write, read) = (write.times(speed), tier.restore.bandwidth.times(speed));
-        HostShape { cores, memory, write, read, pull, image_placed: setup.images_placed }
+        let machine = setup.machine.filter(|_| kind.is_none());
+        let speed = machine.map_or(1.0, |machine| machine.speed);
+        let full_speed = machine.map_or(1.0, |_| tier.on_machine.full_speed.0);
+        let read = tier.restore.bandwidth;
+        let one_core = speed;
+        HostShape {
+            cores,
+            one_core,
+            full_speed,
+            memory,
+            write,
+            read,
+            pull,
+            image_placed: setup.images_placed,
+        }
     }
 }
 
@@ -75,7 +89,7 @@ impl Host {
             writes: flow(shape.write),
             reads: flow(shape.read),
             pulls: flow(shape.pull),
-            cpu: CpuShare::new(shape.cores),
+            cpu: CpuShare::slowing(shape.cores, shape.one_core, shape.full_speed),
             cpu_timer: None,
             memory_held: 0,
             memory: shape.memory,

@@ -1,16 +1,20 @@
-//! What the platform itself does for a session: starts and snapshots. On a platform it takes its time;
-//! on one machine it takes a core for that time, and all that the machine does shares the cores.
+//! What the platform itself does for a session: starts, snapshots, destructions. On a platform starts and
+//! snapshots take their time; on one machine all of it takes cores for that time, which everything that
+//! the machine does shares.
 
 use rustc_hash::FxHashMap;
 
 use super::cpu::CallKey;
 use super::world::{Direction, Physical, World};
 use crate::conduct::{Event, Rank, Setup};
-use crate::engine::Timer;
-use crate::units::{Span, Time};
+use crate::scenario::types::{CoreUse, OnMachine};
+use crate::units::{Cores, Span, Time};
 
 /// The number, among a session's calls, of what the platform does for it.
 const OWN: u16 = u16::MAX;
+
+/// The same, of what goes on after the session has what it waited for.
+const AFTER: u16 = OWN - 1;
 
 /// The machine: elastic platforms are one host.
 const MACHINE: u32 = 0;
@@ -26,19 +30,38 @@ pub(super) enum Then {
     Flow(Direction),
 }
 
-/// Starts and snapshots on the cores of one machine.
+/// Operations that a session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    Boot,
+    Restore,
+    Snapshot,
+}
+
+/// One of them on the cores.
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    /// Its place there.
+    place: u32,
+    then: Then,
+    takes: CoreUse,
+}
+
+/// The platform's own work on the cores of one machine.
 #[derive(Debug, Default)]
 pub(super) struct OwnWork {
     /// How fast the machine's cores are; none if there is no such machine.
     speed: Option<f64>,
-    /// By session: its place on the cores, and what comes then.
-    running: FxHashMap<u32, (u32, Then)>,
+    takes: OnMachine,
+    /// By session.
+    running: FxHashMap<u32, Running>,
 }
 
 impl OwnWork {
     pub fn new(setup: &Setup) -> Self {
         let machine = setup.machine.filter(|_| setup.host_types.is_empty());
-        OwnWork { speed: machine.map(|machine| machine.speed), ..OwnWork::default() }
+        let speed = machine.map(|machine| machine.speed);
+        OwnWork { speed, takes: setup.tier.on_machine, ..OwnWork::default() }
     }
 
     /// Whether there is one machine, whose cores are shared.
@@ -50,51 +73,95 @@ impl OwnWork {
     pub fn speed(&self) -> f64 {
         self.speed.unwrap_or(1.0)
     }
-}
 
-/// Whether this is the platform's own work and no tool call.
-pub(super) fn is_own(key: CallKey) -> bool {
-    key.number == OWN
+    /// How much of reaching into a sandbox is work for a core. What would take more than one is taken for
+    /// one.
+    pub fn share_of_reach(&self) -> f64 {
+        if self.takes_cores() { self.takes.exec.cores.0.min(1.0) } else { 0.0 }
+    }
+
+    fn takes(&self, operation: Operation) -> CoreUse {
+        match operation {
+            Operation::Boot => self.takes.boot,
+            Operation::Restore => self.takes.restore,
+            Operation::Snapshot => self.takes.snapshot,
+        }
+    }
 }
 
 impl World {
     /// For so long the platform works for a session, longer where the cores have more to do; then that
     /// comes.
-    pub(super) fn works(&mut self, now: Time, span: Span, id: u32, then: Then) {
+    pub(super) fn works(&mut self, now: Time, span: Span, id: u32, what: (Operation, Then)) {
+        let (operation, then) = what;
         if !self.own_work.takes_cores() || span.is_zero() {
-            let timer = self.comes(now + span, id, then);
-            self.work.of(id).timer = Some(timer);
-            return;
+            return self.comes(now + span, id, then);
         }
-        self.beside.clear();
-        let speed = self.own_work.speed();
-        let cpu = &mut self.hosts[MACHINE as usize].cpu;
-        let before = cpu.busy();
-        let key = CallKey { id, number: OWN };
-        let place = cpu.join(now, key, speed, span, f64::INFINITY, &mut self.beside);
-        self.cpu_change += cpu.busy() - before;
-        self.own_work.running.insert(id, (place, then));
+        let takes = self.own_work.takes(operation);
+        let place = self.begins_on_cores(now, CallKey { id, number: OWN }, span, takes.cores);
+        self.own_work.running.insert(id, Running { place, then, takes });
         self.work.of(id).timer = None;
-        self.reschedule_host(MACHINE);
     }
 
-    fn comes(&mut self, at: Time, id: u32, then: Then) -> Timer {
-        match then {
+    /// A sandbox is destroyed; nobody waits for it.
+    pub(super) fn works_to_destroy(&mut self, now: Time, id: u32) {
+        let CoreUse { cores, after } = self.own_work.takes.destroy;
+        if self.own_work.takes_cores() && !after.is_zero() {
+            self.begins_on_cores(now, CallKey { id, number: AFTER }, after, cores);
+        }
+    }
+
+    /// Work joins the others, and who ends next is asked anew.
+    fn begins_on_cores(&mut self, now: Time, key: CallKey, span: Span, cores: Cores) -> u32 {
+        let before = self.hosts[MACHINE as usize].cpu.busy();
+        let place = self.joins_cores(now, key, span, cores);
+        self.cpu_change += self.hosts[MACHINE as usize].cpu.busy() - before;
+        self.reschedule_host(MACHINE);
+        place
+    }
+
+    /// Work that takes so long with so many cores of full speed, and can use no more; gives its place.
+    fn joins_cores(&mut self, now: Time, key: CallKey, span: Span, cores: Cores) -> u32 {
+        self.beside.clear();
+        let cap = cores.0 * self.own_work.speed();
+        let work = Span::from_seconds(span.seconds() * cores.0);
+        let cpu = &mut self.hosts[MACHINE as usize].cpu;
+        cpu.join(now, key, cap, work, f64::INFINITY, &mut self.beside)
+    }
+
+    /// Work on the machine's cores is done, if it is the platform's own; else it is a tool call's. The
+    /// caller counts busy cores and asks anew who ends next.
+    pub(super) fn own_work_ended(&mut self, now: Time, key: CallKey, place: u32) -> bool {
+        match key.number {
+            OWN => {
+                let ended = self.leaves_cores(now, key.id);
+                let Running { then, takes, .. } = ended.expect("what ends was running");
+                self.comes(now, key.id, then);
+                if !takes.after.is_zero() {
+                    let key = CallKey { number: AFTER, ..key };
+                    self.joins_cores(now, key, takes.after, takes.cores);
+                }
+                true
+            }
+            AFTER => {
+                self.hosts[MACHINE as usize].cpu.leave(now, place, f64::INFINITY, &[]);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What the work was for comes at that instant.
+    pub(super) fn comes(&mut self, at: Time, id: u32, then: Then) {
+        let timer = match then {
             Then::Started => {
                 let ok = !self.work.of(id).fails;
                 self.conduct(at, Rank::Frees, Event::Started { id, ok })
             }
             Then::Saved => self.conduct(at, Rank::Frees, Event::Saved { id }),
             Then::Flow(direction) => self.physical(at, Physical::Flow(direction, id)),
-        }
-    }
-
-    /// A session's own work has had its CPU time.
-    pub(super) fn own_work_ended(&mut self, now: Time, id: u32) {
-        if let Some(then) = self.leaves_cores(now, id) {
-            let timer = self.comes(now, id, then);
-            self.work.of(id).timer = Some(timer);
-        }
+        };
+        self.work.of(id).timer = Some(timer);
     }
 
     /// It ends unfinished.
@@ -106,9 +173,9 @@ impl World {
         }
     }
 
-    fn leaves_cores(&mut self, now: Time, id: u32) -> Option<Then> {
-        let (place, then) = self.own_work.running.remove(&id)?;
-        self.hosts[MACHINE as usize].cpu.leave(now, place, f64::INFINITY, &[]);
-        Some(then)
+    fn leaves_cores(&mut self, now: Time, id: u32) -> Option<Running> {
+        let running = self.own_work.running.remove(&id)?;
+        self.hosts[MACHINE as usize].cpu.leave(now, running.place, f64::INFINITY, &[]);
+        Some(running)
     }
 }

@@ -41,6 +41,11 @@ impl Pipe {
         }
     }
 
+    /// How long so many bytes take that nothing is beside.
+    pub fn alone(&self, bytes: f64) -> Span {
+        Span::from_seconds(bytes / self.bytes_per_nano / 1e9)
+    }
+
     /// Whether transfers take no time.
     pub fn is_unlimited(&self) -> bool {
         self.bytes_per_nano.is_infinite()

@@ -1,7 +1,7 @@
 //! Boots, restores and snapshots in virtual time: stages, image caches, bytes that flow.
 
 use super::host::Flow;
-use super::own_work::Then;
+use super::own_work::{Operation, Then};
 use super::world::{DAY, Direction, Physical, World};
 use crate::conduct::{ClassTerms, StartJob};
 use crate::dist::Dist;
@@ -60,7 +60,7 @@ impl World {
         // Whether it is still there when its stage begins is known before, if no new version comes.
         let stays = schedule.is_zero() || !self.images_expire;
         if imageless || (stays && self.hosts[job.host as usize].has_image(now)) {
-            self.works(now, schedule + after, job.id, Then::Started);
+            self.works(now, schedule + after, job.id, (Operation::Boot, Then::Started));
         } else {
             let timer = self.physical(now + schedule, Physical::ImageDue(job.id));
             self.work.of(job.id).timer = Some(timer);
@@ -72,7 +72,7 @@ impl World {
         let work = self.work.of(id);
         let (image, rest, host) = (work.image, work.after_image, work.host);
         if self.hosts[host as usize].has_image(now) {
-            return self.works(now, rest, id, Then::Started);
+            return self.works(now, rest, id, (Operation::Boot, Then::Started));
         }
         if let Image::Pull(_) = self.tier.image {
             self.work.of(id).version = self.image_version;
@@ -81,7 +81,7 @@ impl World {
         let here = now + image;
         let image_at = &mut self.hosts[host as usize].image_at;
         *image_at = Some(image_at.map_or(here, |first| first.min(here)));
-        self.works(now, image + rest, id, Then::Started);
+        self.works(now, image + rest, id, (Operation::Boot, Then::Started));
     }
 
     pub(super) fn restore(&mut self, now: Time, job: StartJob) {
@@ -92,11 +92,28 @@ impl World {
         let bytes = job.snapshot.0 as f64 * self.tier.restore.working_set.0;
         let work = self.work(job.id);
         (work.fails, work.bytes, work.host) = (job.fails, bytes, job.host);
-        if bytes == 0.0 || self.hosts[job.host as usize].reads.pipe.is_unlimited() {
-            self.works(now, fixed, job.id, Then::Started);
+        self.transfers(now, fixed, job.id, Direction::Read);
+    }
+
+    /// A snapshot or restore: a fixed part, and bytes that flow. On one machine moving them is work as
+    /// well, as it was when their bandwidth was measured.
+    pub(super) fn transfers(&mut self, now: Time, fixed: Span, id: u32, direction: Direction) {
+        let (operation, done) = match direction {
+            Direction::Write => (Operation::Snapshot, Then::Saved),
+            Direction::Read | Direction::Pull => (Operation::Restore, Then::Started),
+        };
+        let work = self.work.of(id);
+        let (bytes, host) = (work.bytes, work.host);
+        let on_cores = self.own_work.takes_cores();
+        let pipe = &self.flow(direction, host).pipe;
+        let (span, then) = if bytes == 0.0 || pipe.is_unlimited() {
+            (fixed, done)
+        } else if on_cores {
+            (fixed + pipe.alone(bytes), done)
         } else {
-            self.works(now, fixed, job.id, Then::Flow(Direction::Read));
-        }
+            (fixed, Then::Flow(direction))
+        };
+        self.works(now, span, id, (operation, then));
     }
 
     pub(super) fn flow(&mut self, direction: Direction, host: u32) -> &mut Flow {
@@ -123,15 +140,15 @@ impl World {
         while let Some(id) = self.flow(direction, host).pipe.take_ended(now) {
             self.work.of(id).flowing = None;
             match direction {
-                Direction::Write => self.works(now, Span::ZERO, id, Then::Saved),
-                Direction::Read => self.works(now, Span::ZERO, id, Then::Started),
+                Direction::Write => self.comes(now, id, Then::Saved),
+                Direction::Read => self.comes(now, id, Then::Started),
                 Direction::Pull => {
                     // One of an old version is of no use to others.
                     if self.work.of(id).version == self.image_version {
                         self.hosts[host as usize].image_at.get_or_insert(now);
                     }
                     let rest = self.work.of(id).after_image;
-                    self.works(now, rest, id, Then::Started);
+                    self.works(now, rest, id, (Operation::Boot, Then::Started));
                 }
             }
         }

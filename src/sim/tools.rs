@@ -2,7 +2,6 @@
 
 use super::calls::{NO_CALL, NOT_ON_HOST, ToolRun};
 use super::cpu::CallKey;
-use super::own_work::is_own;
 use super::share::{Share, alone};
 use super::world::{Physical, World};
 use crate::conduct::{Event, Rank, ToolJob, ToolReport};
@@ -28,18 +27,17 @@ impl World {
         };
         let io = Span::from_seconds(job.plan.io.seconds() * self.tier.io_factor.0);
         let cpu = Span::from_seconds(job.plan.cpu.seconds() * cpu_factor);
-        // On one machine reaching into the sandbox is work as well; it was measured at the pace of a call
-        // that is alone in it, and takes no longer or shorter for that.
-        let on_cores = self.own_work.takes_cores();
+        // On one machine some of reaching into the sandbox is work as well; it was measured at the pace of a
+        // call that is alone in it, and takes no longer or shorter for that.
+        let working = Span::from_seconds(reach.seconds() * self.own_work.share_of_reach());
         let alone = job.plan.cores.0.min(self.classes[usize::from(job.class.0)].vcpu.0);
-        let reaching =
-            if on_cores { Span::from_seconds(reach.seconds() * alone) } else { Span::ZERO };
+        let reaching = Span::from_seconds(working.seconds() * alone);
         let run = ToolRun {
             key: CallKey { id: job.id, number: job.number },
             next: NO_CALL,
             on_host: NOT_ON_HOST,
             from: now + job.policies,
-            waits: if on_cores { io } else { reach + io },
+            waits: reach.saturating_sub(working) + io,
             cpu: cpu + reaching,
             reaching_us: u32::try_from(reaching.nanos() / 1000).unwrap_or(u32::MAX),
             cores: job.plan.cores.0,
@@ -188,8 +186,7 @@ impl World {
         let mut ended = std::mem::take(&mut self.ended);
         self.hosts[host as usize].cpu.take_ended(now, &mut ended);
         for &(key, place) in &ended {
-            if is_own(key) {
-                self.own_work_ended(now, key.id);
+            if self.own_work_ended(now, key, place) {
                 continue;
             }
             let root = self.root_of(key.id);

@@ -4,7 +4,7 @@
 use super::calls::ToolRuns;
 use super::cpu::CallKey;
 use super::host::{Host, HostShape};
-use super::own_work::{OwnWork, Then};
+use super::own_work::OwnWork;
 use super::starts::snapshot_bytes;
 use super::work::{Work, Works};
 use crate::conduct::{
@@ -307,12 +307,7 @@ impl Executor for World {
         ));
         let work = self.work(job.id);
         (work.bytes, work.host) = (stored.0 as f64, job.host);
-        let then = if stored.0 == 0 || self.hosts[job.host as usize].writes.pipe.is_unlimited() {
-            Then::Saved
-        } else {
-            Then::Flow(Direction::Write)
-        };
-        self.works(now, fixed, job.id, then);
+        self.transfers(now, fixed, job.id, Direction::Write);
     }
 
     fn save_outcome(&mut self, id: u32) -> SaveOutcome {
@@ -324,6 +319,7 @@ impl Executor for World {
     fn destroy(&mut self, now: Time, id: u32) {
         // A place's boot, or a snapshot, may still be under way.
         self.abort(now, id);
+        self.works_to_destroy(now, id);
     }
 
     fn drop_snapshot(&mut self, _now: Time, _id: u32) {}

@@ -148,14 +148,20 @@ mod tests {
         let boot = |took| OperationSample {
             session: 0,
             took: ms(took),
+            lasted: ms(took),
+            busy: None,
             bytes: Bytes(0),
             in_flight: 1,
             under_way: 1,
+            others: 0.0,
+            crowded: 0.0,
             stages: StartStages { image: ms(1), boot: ms(20), guest: ms(3) },
         };
         let call = |took, first| ToolSample {
             session: 0,
             under_way: 1,
+            others: 0.0,
+            crowded: 0.0,
             cpu: ms(10),
             cores: Cores(1.0),
             io: Span::ZERO,
@@ -163,6 +169,7 @@ mod tests {
             service: ms(10),
             computing: ms(10),
             waiting: Span::ZERO,
+            busy: None,
             first,
         };
         let samples = Samples {

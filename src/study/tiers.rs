@@ -88,6 +88,8 @@ pub enum TierMeasure {
     RestoreP50,
     /// 95th percentile of it.
     RestoreP95,
+    /// Median time of destroying a sandbox, seconds.
+    DestroyP50,
     /// Median of what the platform adds to a turn, seconds.
     PlatformP50,
     /// 95th percentile of it.
@@ -96,7 +98,7 @@ pub enum TierMeasure {
 
 impl TierMeasure {
     /// All, in the order of the record.
-    pub const ALL: [TierMeasure; 12] = [
+    pub const ALL: [TierMeasure; 13] = [
         TierMeasure::StartP50,
         TierMeasure::StartP95,
         TierMeasure::ReachP50,
@@ -107,6 +109,7 @@ impl TierMeasure {
         TierMeasure::SnapshotBytes,
         TierMeasure::RestoreP50,
         TierMeasure::RestoreP95,
+        TierMeasure::DestroyP50,
         TierMeasure::PlatformP50,
         TierMeasure::PlatformP95,
     ];
@@ -124,6 +127,7 @@ impl TierMeasure {
             TierMeasure::SnapshotBytes => "snapshot_bytes.mean",
             TierMeasure::RestoreP50 => "restore.p50",
             TierMeasure::RestoreP95 => "restore.p95",
+            TierMeasure::DestroyP50 => "destroy.p50",
             TierMeasure::PlatformP50 => "platform_time.p50",
             TierMeasure::PlatformP95 => "platform_time.p95",
         }
@@ -156,6 +160,7 @@ impl TierMeasure {
             TierMeasure::SnapshotBytes => share(|s| (s.snapshot_bytes, s.snapshots.len() as f64)),
             TierMeasure::RestoreP50 => quantile(|s| &s.restores, 0.5),
             TierMeasure::RestoreP95 => quantile(|s| &s.restores, 0.95),
+            TierMeasure::DestroyP50 => quantile(|s| &s.destroys, 0.5),
             TierMeasure::PlatformP50 => quantile(|s| &s.platform, 0.5),
             TierMeasure::PlatformP95 => quantile(|s| &s.platform, 0.95),
         }
@@ -174,6 +179,7 @@ struct OfSession {
     snapshots: Vec<f64>,
     snapshot_bytes: f64,
     restores: Vec<f64>,
+    destroys: Vec<f64>,
     platform: Vec<f64>,
 }
 
@@ -244,7 +250,7 @@ fn warnings(driven: &[(String, LiveOutcome)]) -> Vec<String> {
 
 fn sessions(outcome: &LiveOutcome) -> Pass {
     let mut all: Pass = vec![OfSession::default(); outcome.planned as usize];
-    let Samples { boots, restores, snapshots, tools, turns } = &outcome.samples;
+    let Samples { boots, restores, snapshots, destroys, tools, turns } = &outcome.samples;
     let mut each = |samples: &[OperationSample], add: fn(&mut OfSession, &OperationSample)| {
         for sample in samples {
             if let Some(session) = all.get_mut(sample.session as usize) {
@@ -254,6 +260,7 @@ fn sessions(outcome: &LiveOutcome) -> Pass {
     };
     each(boots, |session, boot| session.starts.push(boot.took.seconds()));
     each(restores, |session, restore| session.restores.push(restore.took.seconds()));
+    each(destroys, |session, destroy| session.destroys.push(destroy.took.seconds()));
     each(snapshots, |session, snapshot| {
         session.snapshots.push(snapshot.took.seconds());
         session.snapshot_bytes += snapshot.bytes.0 as f64;

@@ -98,12 +98,6 @@ impl Bandwidth {
     pub fn is_unlimited(self) -> bool {
         self.0.is_infinite()
     }
-
-    /// So many times as much.
-    #[must_use]
-    pub fn times(self, factor: f64) -> Bandwidth {
-        Bandwidth(self.0 * factor)
-    }
 }
 
 impl Quantity for Bandwidth {

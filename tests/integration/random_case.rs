@@ -373,7 +373,7 @@ impl Case {
             seats => format!("shared-container: {{sessions_per_sandbox: {seats}, "),
         };
         format!(
-            "{{isolation: {{{tier}schedule: {schedule}ms, {}, \
+            "{{isolation: {{{tier}{}schedule: {schedule}ms, {}, \
              boot: {{exponential: {{mean: {}ms}}}}, harness: {harness}ms, \
              snapshot: {{{kind}: {{fixed: {}ms, bandwidth: {bandwidth}, base: 1MB}}}}, \
              restore: {{fixed: {}ms, bandwidth: {bandwidth}, working_set: {}%}}}}}}, \
@@ -382,6 +382,7 @@ impl Case {
              faults: {{attempts: {}, boot: {}%, restore: {}%{}}}, governance: {{policies: \
              {{a: {{at: session, latency: {session}ms}}, b: {{at: model, latency: {model}ms}}, \
              c: {{at: tool, latency: {tool}ms}}}}{}}}{}}}",
+            self.on_machine(),
             x.tier(image),
             boot.max(1),
             s.fixed_ms,
@@ -434,6 +435,29 @@ impl Case {
         let (cores, speed) =
             (1.0 + (self.seed / 3 % 8) as f64, 1.0 - (self.seed % 5) as f64 / 10.0);
         elastic.then_some(Machine { cores: Cores(cores), speed })
+    }
+
+    /// In half of these the platform's own work takes other than one core each, and goes on after; no
+    /// machine has these, and they make no difference.
+    pub fn on_machine(&self) -> String {
+        if self.seed.is_multiple_of(2) {
+            return String::new();
+        }
+        let tenths = |at: u64| 0.1 * (1 + self.seed / at % 25) as f64;
+        let after = |at: u64| self.seed / at % 900;
+        format!(
+            "on_machine: {{boot: {{cores: {:.1}, after: {}ms}}, restore: {{cores: {:.1}}}, \
+             snapshot: {{cores: {:.1}, after: {}ms}}, destroy: {{after: {}ms}}, exec: {{cores: {:.1}}}, \
+             full_speed: {:.2}}}, ",
+            tenths(2),
+            after(3),
+            tenths(5),
+            tenths(7),
+            after(11),
+            after(13),
+            tenths(17),
+            0.5 + tenths(19) / 5.0,
+        )
     }
 
     pub fn run(&self) -> (Scenario, Outcome, Plans) {

@@ -57,13 +57,13 @@ pub(super) fn from_runs(args: &Args, notes: &mut Vec<String>) -> Result<Group, F
         ));
     }
     for run in all() {
-        let stolen = run.live.machine.map_or(0.0, |machine| machine.stolen_share());
+        let stolen = run.live.machine.map_or(0.0, |machine| machine.stolen_from_one());
         if stolen <= MachineRecord::STOLEN_AT_MOST {
             continue;
         }
         notes.push(format!(
-            "{}: the hypervisor gave {:.0}% of the CPU time that the machine wanted to others: its times but for \
-             I/O wait are taken as {:.2} of what they were",
+            "{}: the hypervisor gave {:.0}% of the CPU time that an operation alone wanted to others: its times but \
+             for I/O wait are taken as {:.2} of what they were",
             run.directory.display(),
             stolen * 100.0,
             1.0 - stolen

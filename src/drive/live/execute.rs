@@ -1,6 +1,6 @@
 //! What the conduct wants, begun on the live backend.
 
-use super::{Beside, Ended, Live, NO_REPORT, Paced, Place};
+use super::{Ended, Live, NO_REPORT, Paced, Place};
 use crate::conduct::{Event, Executor, Rank, SaveJob, SaveOutcome, StartJob, ToolJob, ToolReport};
 use crate::control::Start;
 use crate::drive::runtime::Work;
@@ -39,7 +39,7 @@ impl Executor for Live {
         let (spec, runtime, clock, zero) =
             (self.spec(&job), self.runtime.clone(), self.clock, self.zero);
         self.starting += 1;
-        let beside = Beside { starts: self.starting, all: self.beside() };
+        let (asked, starts) = (self.asks(now), self.starting);
         let snapshot = self.place(job.id).snapshot.as_ref().map(|(snapshot, _)| *snapshot);
         self.spawn(job.id, async move {
             let sandbox = spec.sandbox;
@@ -54,8 +54,8 @@ impl Executor for Live {
                 at,
                 Ended::Started {
                     job,
-                    begun: now,
-                    beside,
+                    asked,
+                    starts,
                     result: result.map(|created| (sandbox, created)),
                     place: alive,
                 },
@@ -72,7 +72,7 @@ impl Executor for Live {
         };
         self.fresh.remove(&sandbox);
         let (runtime, clock, zero) = (self.runtime.clone(), self.clock, self.zero);
-        let under_way = self.beside();
+        let asked = self.asks(now);
         self.spawn(job.id, async move {
             let result = runtime.snapshot(sandbox).await;
             let at = match &result {
@@ -83,7 +83,7 @@ impl Executor for Live {
                     clock.now()
                 }
             };
-            (at, Ended::Saved { begun: now, under_way, result, place: alive })
+            (at, Ended::Saved { asked, result, place: alive })
         });
     }
 
@@ -94,7 +94,8 @@ impl Executor for Live {
     fn destroy(&mut self, _now: Time, id: u32) {
         let place = self.place(id);
         if let (Some(sandbox), Some(alive)) = (place.sandbox.take(), place.alive.take()) {
-            self.remove(sandbox, alive);
+            let index = place.index;
+            self.remove(sandbox, alive, index);
         }
     }
 
@@ -121,7 +122,8 @@ impl Executor for Live {
         };
         let (runtime, sleeper, clock, zero) =
             (self.runtime.clone(), self.sleeper.clone(), self.clock, self.zero);
-        let (begun, under_way) = (now + job.policies, self.beside());
+        let begun = now + job.policies;
+        let asked = self.asks(begun);
         self.spawn(job.id, async move {
             if !job.policies.is_zero() {
                 // Only a run that ends takes the sleeper away, and then nobody waits for this.
@@ -131,7 +133,7 @@ impl Executor for Live {
             let at = result
                 .as_ref()
                 .map_or_else(|_| clock.now(), |report| placed(report.received, zero));
-            (at, Ended::Tool { job, begun, under_way, result })
+            (at, Ended::Tool { job, asked, result })
         });
         true
     }

@@ -1,23 +1,30 @@
 //! The real-time executor: what the conduct wants, done on a live backend.
 
+mod crowd;
 mod execute;
+mod meter;
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 use tokio::sync::mpsc;
 
+use crowd::{Asked, Company, Crowd, Over};
+use meter::Meter;
+
 use crate::conduct::{ClassTerms, Event, SaveOutcome, Setup, StartJob, ToolJob, ToolReport};
 use crate::control::Start;
 use crate::drive::caps::{AlivePlace, CapsLedger, StoredBytes};
 use crate::drive::clock::Clock;
 use crate::drive::lateness::Lateness;
+use crate::drive::machine::cores;
 use crate::drive::pacing::{Due, Pacer, Sleeper};
 use crate::drive::runtime::{
     AnyRuntime, CreateSpec, Created, Limits, RuntimeError, SandboxId, SnapshotId, SnapshotInfo,
-    StartStages, WorkReport,
+    WorkReport,
 };
 use crate::drive::samples::{OperationSample, Samples, ToolSample};
+use crate::measure::record::MachineRecord;
 use crate::units::{Bytes, Cores, Span, Time};
 
 /// Processes and threads that a sandbox may have.
@@ -47,36 +54,33 @@ pub(in crate::drive) struct Done {
     what: Ended,
 }
 
-/// What was under way when a boot or restore began, itself counted.
-#[derive(Clone, Copy, Debug)]
-struct Beside {
-    starts: u32,
-    /// Of all kinds.
-    all: u32,
-}
-
 #[derive(Debug)]
 enum Ended {
     Started {
         job: StartJob,
-        begun: Time,
-        beside: Beside,
+        asked: Asked,
+        /// Boots and restores under way, itself counted.
+        starts: u32,
         result: Result<(SandboxId, Created), RuntimeError>,
         place: AlivePlace,
     },
     Saved {
-        begun: Time,
-        under_way: u32,
+        asked: Asked,
         result: Result<SnapshotInfo, RuntimeError>,
         place: AlivePlace,
     },
     Tool {
         job: ToolJob,
-        begun: Time,
-        under_way: u32,
+        asked: Asked,
         result: Result<WorkReport, RuntimeError>,
     },
-    Removed {
+    Destroyed {
+        /// Whose sandbox it was.
+        index: u64,
+        asked: Asked,
+        result: Result<(), RuntimeError>,
+    },
+    Forgotten {
         result: Result<(), RuntimeError>,
     },
 }
@@ -115,6 +119,8 @@ pub(in crate::drive) struct Live {
     under_way: u64,
     /// Boots and restores among them.
     starting: u32,
+    meter: Meter,
+    crowd: Crowd,
     /// Draws the session tokens apart from run to run.
     run: Arc<str>,
     pub lateness: Lateness,
@@ -150,6 +156,8 @@ impl Live {
             done,
             under_way: 0,
             starting: 0,
+            meter: Meter::new(),
+            crowd: Crowd::on(cores()),
             run: run.into(),
             lateness: Lateness::default(),
             samples: Samples::default(),
@@ -170,9 +178,16 @@ impl Live {
         !self.pacer.is_empty()
     }
 
-    /// Operations under way beside one that begins now, and that.
-    fn beside(&self) -> u32 {
-        u32::try_from(self.under_way + 1).unwrap_or(u32::MAX)
+    /// Puts what was seen of the machine's CPU time into its record.
+    pub fn tell(&self, machine: MachineRecord) -> MachineRecord {
+        self.meter.tell(machine)
+    }
+
+    /// An operation is asked for.
+    fn asks(&mut self, at: Time) -> Asked {
+        self.crowd.advance(self.clock.now(), self.under_way);
+        let under_way = u32::try_from(self.under_way + 1).unwrap_or(u32::MAX);
+        Asked { at, under_way, crowd: self.crowd }
     }
 
     /// Operations on the backend that have not ended.
@@ -214,26 +229,37 @@ impl Live {
 
     /// Takes in the end of an operation; the event that it is to the conduct, if it still is one.
     pub fn take(&mut self, done: Done) -> Option<Event> {
+        let now = self.clock.now();
+        self.crowd.advance(now, self.under_way);
         self.under_way -= 1;
+        let busy = self.meter.ends(now, self.under_way);
+        let over = Over { at: done.at, busy, crowd: self.crowd };
         let current = self.place(done.id).epoch == done.epoch;
         match done.what {
-            Ended::Started { job, begun, beside, result, place } => {
+            Ended::Started { job, asked, starts, result, place } => {
                 self.starting -= 1;
-                self.started(done.at, current, (job, begun, beside), result, place)
+                self.started(over, current, (job, asked, starts), result, place)
             }
-            Ended::Saved { begun, under_way, result, place } => {
+            Ended::Saved { asked, result, place } => {
                 drop(place);
                 if !current {
                     return None;
                 }
-                let outcome = self.saved(done.id, done.at, (begun, under_way), result);
+                let outcome = self.saved(done.id, over, asked, result);
                 self.place(done.id).outcome = Some(outcome);
                 Some(Event::Saved { id: done.id })
             }
-            Ended::Tool { job, begun, under_way, result } => {
-                self.tool_ended(done.at, current, job, (begun, under_way), result)
+            Ended::Tool { job, asked, result } => {
+                self.tool_ended(over, current, job, asked, result)
             }
-            Ended::Removed { result } => {
+            Ended::Destroyed { index, asked, result } => {
+                match result {
+                    Ok(()) => self.samples.destroys.push(over.sample(index, asked)),
+                    Err(error) => self.trouble(&error),
+                }
+                None
+            }
+            Ended::Forgotten { result } => {
                 if let Err(error) = result {
                     self.trouble(&error);
                 }
@@ -244,26 +270,24 @@ impl Live {
 
     fn started(
         &mut self,
-        at: Time,
+        over: Over,
         current: bool,
-        (job, begun, beside): (StartJob, Time, Beside),
+        (job, asked, starts): (StartJob, Asked, u32),
         result: Result<(SandboxId, Created), RuntimeError>,
         alive: AlivePlace,
     ) -> Option<Event> {
         let ok = match result {
             Ok((sandbox, _)) if !current || job.fails => {
-                self.remove(sandbox, alive);
+                self.remove(sandbox, alive, job.index);
                 false
             }
             Ok((sandbox, created)) => {
                 let index = self.place(job.id).index;
                 let sample = OperationSample {
-                    session: index,
-                    in_flight: beside.starts,
-                    under_way: beside.all,
-                    took: at.since(begun),
+                    in_flight: starts,
                     bytes: job.snapshot,
                     stages: created.stages.start(),
+                    ..over.sample(index, asked)
                 };
                 self.fresh.insert(sandbox);
                 match job.start {
@@ -285,8 +309,8 @@ impl Live {
     fn saved(
         &mut self,
         id: u32,
-        at: Time,
-        (begun, under_way): (Time, u32),
+        over: Over,
+        asked: Asked,
         result: Result<SnapshotInfo, RuntimeError>,
     ) -> SaveOutcome {
         let info = match result {
@@ -305,14 +329,8 @@ impl Live {
             }
         };
         let index = self.place(id).index;
-        self.samples.snapshots.push(OperationSample {
-            session: index,
-            in_flight: 1,
-            under_way,
-            took: at.since(begun),
-            bytes: info.bytes,
-            stages: StartStages::default(),
-        });
+        let sample = over.sample(index, asked);
+        self.samples.snapshots.push(OperationSample { bytes: info.bytes, ..sample });
         if let Some((older, _)) = self.place(id).snapshot.replace((info.snapshot, stored)) {
             self.forget(older);
         }
@@ -321,23 +339,26 @@ impl Live {
 
     fn tool_ended(
         &mut self,
-        at: Time,
+        over: Over,
         current: bool,
         job: ToolJob,
-        (begun, under_way): (Time, u32),
+        asked: Asked,
         result: Result<WorkReport, RuntimeError>,
     ) -> Option<Event> {
         if !current {
             return None;
         }
         let vcpu = self.classes[job.class.0 as usize].vcpu;
-        let took = at.since(begun);
+        let took = over.at.since(asked.at);
+        let Company { others, crowded, .. } = over.crowd.since(&asked.crowd);
         let report = match result {
             Ok(report) => {
                 let sandbox = self.place(job.sandbox).sandbox;
                 self.samples.tools.push(ToolSample {
                     session: self.places[job.id as usize].index,
-                    under_way,
+                    under_way: asked.under_way,
+                    others,
+                    crowded,
                     cpu: job.plan.cpu,
                     cores: Cores(job.plan.cores.0.min(vcpu.0)),
                     io: job.plan.io,
@@ -345,6 +366,7 @@ impl Live {
                     service: report.service(),
                     computing: report.computing(),
                     waiting: report.waited.since(report.held),
+                    busy: over.busy,
                     first: sandbox.is_some_and(|sandbox| self.fresh.remove(&sandbox)),
                 });
                 ToolReport { took, cpu: report.cpu_used, dirtied: job.plan.dirty }
@@ -376,6 +398,9 @@ impl Live {
     /// Runs an operation beside the loop; its end comes back through the channel.
     fn spawn(&mut self, id: u32, operation: impl Future<Output = (Time, Ended)> + Send + 'static) {
         let (done, epoch) = (self.done.clone(), self.place(id).epoch);
+        let now = self.clock.now();
+        self.meter.begins(now, self.under_way);
+        self.crowd.advance(now, self.under_way);
         self.under_way += 1;
         tokio::spawn(async move {
             let (at, what) = operation.await;
@@ -384,13 +409,14 @@ impl Live {
         });
     }
 
-    fn remove(&mut self, sandbox: SandboxId, alive: AlivePlace) {
+    fn remove(&mut self, sandbox: SandboxId, alive: AlivePlace, index: u64) {
         self.fresh.remove(&sandbox);
         let (runtime, clock) = (self.runtime.clone(), self.clock);
+        let asked = self.asks(clock.now());
         self.spawn(0, async move {
             let result = runtime.destroy(sandbox).await.map(|_| ());
             drop(alive);
-            (clock.now(), Ended::Removed { result })
+            (clock.now(), Ended::Destroyed { index, asked, result })
         });
     }
 
@@ -398,7 +424,7 @@ impl Live {
         let (runtime, clock) = (self.runtime.clone(), self.clock);
         self.spawn(0, async move {
             let result = runtime.drop_snapshot(snapshot).await;
-            (clock.now(), Ended::Removed { result })
+            (clock.now(), Ended::Forgotten { result })
         });
     }
 

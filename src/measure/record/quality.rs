@@ -53,11 +53,24 @@ pub struct MachineRecord {
     pub busy_s: f64,
     /// CPU seconds that it wanted and that its hypervisor gave to others.
     pub stolen_s: f64,
+    /// Cores that were busy while no operation was under way; none if there always was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background_cores: Option<f64>,
+    /// Share of the wanted CPU time that others got while one operation was under way and nothing else;
+    /// none if that was too little to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stolen_alone: Option<f64>,
 }
 
 impl MachineRecord {
     /// More than this share of the wanted CPU time stolen is told.
     pub const STOLEN_AT_MOST: f64 = 0.05;
+
+    /// Share of the wanted CPU time that others got of an operation that was alone, as far as that is
+    /// known: a hypervisor takes more where more cores are wanted.
+    pub fn stolen_from_one(&self) -> f64 {
+        self.stolen_alone.unwrap_or_else(|| self.stolen_share()).clamp(0.0, 0.99)
+    }
 
     /// Share of the wanted CPU time that others got.
     pub fn stolen_share(&self) -> f64 {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::image::{Contention, Image};
 use crate::dist::Dist;
-use crate::units::{Bandwidth, Bytes, Count, Ratio, Span};
+use crate::units::{Bandwidth, Bytes, Cores, Count, Ratio, Span};
 
 /// An isolation tier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -101,6 +101,10 @@ pub struct Tier {
     pub snapshot: Option<Snapshot>,
     /// How a saved sandbox comes back.
     pub restore: Restore,
+    /// What the platform's own work takes of the cores of the one machine that a live run's sandboxes are
+    /// on. Predictions of live runs use it, and nothing else does.
+    #[serde(skip_serializing_if = "OnMachine::is_default")]
+    pub on_machine: OnMachine,
 }
 
 impl Default for Tier {
@@ -120,7 +124,64 @@ impl Default for Tier {
             exec: zero(),
             snapshot: None,
             restore: Restore::default(),
+            on_machine: OnMachine::default(),
         }
+    }
+}
+
+/// What the platform's own work takes of a machine, by operation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OnMachine {
+    /// Of a boot.
+    pub boot: CoreUse,
+    /// Of a restore.
+    pub restore: CoreUse,
+    /// Of a snapshot, with which its sandbox goes.
+    pub snapshot: CoreUse,
+    /// Of destroying a sandbox, for which nobody waits: all of it comes `after`.
+    pub destroy: CoreUse,
+    /// Of reaching into a sandbox for a tool call.
+    pub exec: CoreUse,
+    /// How fast a core is while all of them work, relative to one that works alone: two may be threads of
+    /// one processor core, and share its caches.
+    pub full_speed: Ratio,
+}
+
+impl Default for OnMachine {
+    fn default() -> Self {
+        let one = CoreUse::default();
+        OnMachine {
+            boot: one,
+            restore: one,
+            snapshot: one,
+            destroy: one,
+            exec: one,
+            full_speed: Ratio(1.0),
+        }
+    }
+}
+
+impl OnMachine {
+    fn is_default(&self) -> bool {
+        *self == OnMachine::default()
+    }
+}
+
+/// What an operation takes of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CoreUse {
+    /// Cores that it keeps busy on average while it lasts: several processes may work for it, or it may
+    /// wait for a disk.
+    pub cores: Cores,
+    /// How long it goes on, where no other work is, after what it is for is there.
+    pub after: Span,
+}
+
+impl Default for CoreUse {
+    fn default() -> Self {
+        CoreUse { cores: Cores(1.0), after: Span::ZERO }
     }
 }
 

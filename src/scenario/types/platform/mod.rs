@@ -20,7 +20,7 @@ pub use hosts::{
 };
 pub use idle::{Archive, Idle, IdleThen, Queue, QueueOrder};
 pub use image::{Contention, ContentionPoint, Image, Pull};
-pub use isolation::{Isolation, Restore, Snapshot, SnapshotKind, Tier};
+pub use isolation::{CoreUse, Isolation, OnMachine, Restore, Snapshot, SnapshotKind, Tier};
 pub use pool::{ClassPool, FixedPool, PausedLevel, Pool, PredictivePool, Refill};
 
 use indexmap::IndexMap;
