@@ -25,8 +25,17 @@ pub struct LiveSeries {
     pub numbers: Vec<Number>,
     /// Operations that found no core free.
     pub crowded: Crowded,
-    /// Seconds a byte that were taken off snapshots and restores.
+    /// What was taken off.
+    off: Off,
+}
+
+/// What is taken off measured times.
+#[derive(Clone, Copy, Debug, Default)]
+struct Off {
+    /// Seconds a byte, of snapshots and restores.
     per_byte: [f64; 2],
+    /// Speed of a core while all work; none where they are not slower.
+    full_speed: Option<f64>,
 }
 
 /// The stages and numbers of live runs, pooled.
@@ -49,17 +58,19 @@ impl LiveSeries {
         LiveSeries { stages: vec![(stage, series)], ..LiveSeries::default() }
     }
 
-    /// The stages of other runs, what bytes take in this one taken off: what it is to predict.
+    /// The stages of other runs, with that taken off which is of this one: what it is to predict.
     pub fn unseen(&self, runs: &[LiveRun], keeps: Keeps) -> LiveSeries {
-        series(runs, keeps, Some(self.per_byte))
+        series(runs, keeps, Some(self.off))
     }
 }
 
-fn series(runs: &[LiveRun], keeps: Keeps, per_byte: Option<[f64; 2]>) -> LiveSeries {
+fn series(runs: &[LiveRun], keeps: Keeps, given: Option<Off>) -> LiveSeries {
     let mut found = LiveSeries::default();
     let mut crowded = Crowded::default();
     let full = full_speed(runs);
-    let speed = full.as_ref().map_or(1.0, |number| number.base);
+    let own = full.as_ref().map(|number| number.base);
+    found.off.full_speed = given.map_or(own, |given| given.full_speed);
+    let speed = found.off.full_speed.unwrap_or(1.0);
     let mut pooled = |of: fn(&Samples) -> &Vec<OperationSample>| -> Vec<OperationSample> {
         own_times(runs, of, speed, &mut crowded).into_iter().map(|(_, one)| one).collect()
     };
@@ -67,13 +78,14 @@ fn series(runs: &[LiveRun], keeps: Keeps, per_byte: Option<[f64; 2]>) -> LiveSer
     found.push(Stage::Boot, boots.iter().map(|boot| (boot.took, boot.in_flight)), true);
     let (snapshots, restores) = (pooled(|run| &run.snapshots), pooled(|run| &run.restores));
     let key = format!("snapshot.{}", keeps.name());
-    let given = per_byte.map(|given| given[0]);
-    found.per_byte[0] = found.transfers(Stage::Snapshot, &snapshots, &key, given);
+    let per_byte = given.map(|given| given.per_byte);
+    found.off.per_byte[0] =
+        found.transfers(Stage::Snapshot, &snapshots, &key, per_byte.map(|given| given[0]));
     if !snapshots.is_empty() {
         found.numbers.extend(sizes(&snapshots, &key));
     }
-    let given = per_byte.map(|given| given[1]);
-    found.per_byte[1] = found.transfers(Stage::Restore, &restores, "restore", given);
+    found.off.per_byte[1] =
+        found.transfers(Stage::Restore, &restores, "restore", per_byte.map(|given| given[1]));
     // Sessions of different runs have the same numbers.
     let tools = own_times(runs, |samples| &samples.tools, speed, &mut crowded);
     found.crowded = crowded;
@@ -86,7 +98,7 @@ fn series(runs: &[LiveRun], keeps: Keeps, per_byte: Option<[f64; 2]>) -> LiveSer
     found
         .numbers
         .extend(factor("io_factor", &tools, |tool| (tool.waiting.seconds(), tool.io.seconds())));
-    found.numbers.extend(on_machine(runs));
+    found.numbers.extend(on_machine(runs, speed));
     found.numbers.extend(full);
     found
 }
@@ -259,7 +271,7 @@ mod tests {
             others: 0.0,
             crowded: 0.0,
             took: Span::from_seconds(took),
-            lasted: Span::from_seconds(took),
+            lasted: Some(Span::from_seconds(took)),
             busy: None,
             bytes: Bytes(bytes as u64),
             stages: Default::default(),

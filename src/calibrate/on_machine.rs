@@ -1,6 +1,6 @@
 //! What the platform's own work takes of the one machine that live runs were on.
 
-use super::own_time::{LiveRun, found_a_core};
+use super::own_time::{LiveRun, found_a_core, speed};
 use super::profile::Number;
 use super::ratio::{Terms, ratio};
 use crate::dist::rounded;
@@ -33,7 +33,7 @@ const KINDS: [Kind; 4] = [
 /// Cores are CPU time of the whole machine over time, for operations that nothing else was beside from
 /// begin to end: what the machine does all the time is taken off its CPU time, what was stolen off the
 /// time, and of a tool call its own computing off both.
-pub(super) fn on_machine(runs: &[LiveRun]) -> Vec<Number> {
+pub(super) fn on_machine(runs: &[LiveRun], full_speed: f64) -> Vec<Number> {
     let told = runs.iter().enumerate();
     let told: Vec<(usize, MachineRecord, &Samples)> =
         told.filter_map(|(n, run)| Some((n, run.machine?, &run.samples))).collect();
@@ -42,31 +42,35 @@ pub(super) fn on_machine(runs: &[LiveRun]) -> Vec<Number> {
         let (mut alone, mut after) = (Vec::new(), Vec::new());
         for (run, machine, samples) in &told {
             for one in pick(samples) {
-                let cluster = (*run, one.session);
+                let (cluster, Some(lasted)) = ((*run, one.session), one.lasted) else { continue };
                 if let Some(busy) = one.busy {
-                    let top = busy.seconds() - background(machine) * one.lasted.seconds();
-                    alone.push(Terms { cluster, top, bottom: got(machine, one.lasted) });
+                    let top = busy.seconds() - background(machine) * lasted.seconds();
+                    alone.push(Terms { cluster, top, bottom: got(machine, lasted) });
                 }
                 if found_a_core(Some(*machine), one) {
                     let waited = if kind == "destroy" { Span::ZERO } else { one.took };
-                    let top = got(machine, one.lasted.saturating_sub(waited));
+                    let rest = lasted.saturating_sub(waited).seconds();
+                    let top = rest * speed(*machine, one, full_speed);
                     after.push(Terms { cluster, top, bottom: 1.0 });
                 }
             }
         }
-        numbers.extend(cores(kind, &alone));
-        numbers.extend(goes_on(kind, &after));
+        // How long it goes on says nothing without what it takes.
+        if let Some(cores) = cores(kind, &alone, f64::INFINITY) {
+            numbers.push(cores);
+            numbers.extend(goes_on(kind, &after));
+        }
     }
     let tools = told.iter().flat_map(|(run, machine, samples)| {
         samples.tools.iter().filter_map(|tool| reach(*run, machine, tool))
     });
-    numbers.extend(cores("exec", &tools.collect::<Vec<_>>()));
+    numbers.extend(cores("exec", &tools.collect::<Vec<_>>(), 1.0));
     numbers
 }
 
 /// Reaching into a sandbox by a tool call that nothing was beside.
 fn reach(run: usize, machine: &MachineRecord, tool: &ToolSample) -> Option<Terms> {
-    let own = got(machine, tool.computing) * tool.cores.0;
+    let own = got(machine, tool.computing) * tool.cores.0.min(f64::from(machine.cores));
     let cpu = tool.busy?.seconds() - background(machine) * tool.took.seconds() - own;
     let reach = tool.took.saturating_sub(tool.computing + tool.waiting);
     Some(Terms { cluster: (run, tool.session), top: cpu, bottom: got(machine, reach) })
@@ -81,12 +85,18 @@ fn background(machine: &MachineRecord) -> f64 {
     machine.background_cores.unwrap_or(0.0)
 }
 
-fn cores(kind: &str, terms: &[Terms]) -> Option<Number> {
-    let found = (terms.len() >= FEWEST).then(|| ratio(terms)).flatten()?;
-    let base = found.value.max(FEWEST_CORES);
+/// None where too few were alone; the simulation uses no more than `most`.
+fn cores(kind: &str, terms: &[Terms], most: f64) -> Option<Number> {
+    if terms.len() < FEWEST {
+        return None;
+    }
+    // Nothing above what the machine does anyway: it waits.
+    let found = ratio(terms);
+    let base = found.map_or(0.0, |found| found.value).clamp(FEWEST_CORES, most);
     let how = "CPU seconds of the whole machine a second of the operation, nothing else beside it; the \
                interval is over sessions";
-    Some(Number::of(format!("on_machine.{kind}.cores"), base, found.ci95, terms.len(), how))
+    let ci95 = found.and_then(|found| found.ci95);
+    Some(Number::of(format!("on_machine.{kind}.cores"), base, ci95, terms.len(), how))
 }
 
 fn goes_on(kind: &str, terms: &[Terms]) -> Option<Number> {
@@ -119,7 +129,7 @@ mod tests {
             others: 0.0,
             crowded: 0.0,
             took: Span::from_millis(took),
-            lasted: Span::from_millis(lasted),
+            lasted: Some(Span::from_millis(lasted)),
             busy: busy.map(Span::from_millis),
             bytes: Bytes(0),
             stages: Default::default(),
@@ -127,7 +137,7 @@ mod tests {
     }
 
     fn found(samples: Samples, machine: Option<MachineRecord>) -> Vec<(String, f64)> {
-        let numbers = on_machine(&[LiveRun { samples, machine }]);
+        let numbers = on_machine(&[LiveRun { samples, machine }], 1.0);
         numbers.into_iter().map(|number| (number.key, number.base)).collect()
     }
 
@@ -148,8 +158,13 @@ mod tests {
         // Two that others were beside; the second found no core free.
         let beside = operation(90, 10, 30, None);
         let crowded = OperationSample { under_way: 3, ..operation(91, 10, 900, None) };
-        let snapshots = (0..40).map(snapshot).chain([beside, crowded]).collect();
-        let destroys = (0..30).map(|i| operation(i, 20, 20, None)).collect();
+        let snapshots: Vec<_> = (0..40).map(snapshot).chain([beside, crowded]).collect();
+        // As many again took no core to speak of, and some were not alone.
+        let destroy = |i| operation(i, 20, 20, (i < 30).then_some(0));
+        let destroys = (0..40).map(destroy).collect();
+        // Of a run that did not tell how long they lasted.
+        let old = OperationSample { lasted: None, ..operation(0, 60, 60, None) };
+        let snapshots = [snapshots, vec![old; 50]].concat();
         let samples = Samples { snapshots, destroys, ..Samples::default() };
         let after = (40.0 * 40.0 + 20.0) / 41.0 * 0.75e-3;
         assert_near(
@@ -157,6 +172,7 @@ mod tests {
             &[
                 ("on_machine.snapshot.cores", 65.0 / 75.0),
                 ("on_machine.snapshot.after", after),
+                ("on_machine.destroy.cores", FEWEST_CORES),
                 ("on_machine.destroy.after", 0.015),
             ],
         );
@@ -164,12 +180,13 @@ mod tests {
     }
 
     #[test]
-    fn too_few_or_too_little_tell_nothing() {
+    fn too_few_tell_nothing_and_too_little_is_hardly_a_core() {
         let few = (0..29).map(|i| operation(i, 60, 100, Some(50))).collect();
         assert_eq!(found(Samples { boots: few, ..Samples::default() }, Some(MACHINE)), []);
         // Cores that the machine is busy with anyway are not the boots'.
         let idle = (0..30).map(|i| operation(i, 100, 100, Some(5))).collect();
-        assert_eq!(found(Samples { boots: idle, ..Samples::default() }, Some(MACHINE)), []);
+        let found = found(Samples { boots: idle, ..Samples::default() }, Some(MACHINE));
+        assert_near(&found, &[("on_machine.boot.cores", FEWEST_CORES)]);
     }
 
     #[test]

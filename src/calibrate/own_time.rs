@@ -70,7 +70,7 @@ fn scaled(span: Span, by: f64) -> Span {
     if by == 1.0 { span } else { Span::from_seconds(span.seconds() * by) }
 }
 
-/// Operations that had more of them beside them than the machine has cores, at any time.
+/// Operations that were asked for beside more of them than the machine has cores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Crowded {
     /// Left out.
@@ -81,9 +81,22 @@ pub struct Crowded {
     pub of: usize,
 }
 
-/// Whether there was a core for the operation all the time.
+/// Whether there was a core for the operation when it was asked for. One that became crowded later is
+/// not left out: the longer it takes the more often that is so.
 pub(super) fn found_a_core(machine: Option<MachineRecord>, one: &impl Operation) -> bool {
-    machine.is_none_or(|machine| one.crowded() == 0.0 && one.under_way() <= machine.cores)
+    machine.is_none_or(|machine| one.under_way() <= machine.cores)
+}
+
+/// The share of a core that the operation had: while it was crowded that of one operation more than
+/// there are cores.
+pub(super) fn share_of_core(machine: MachineRecord, one: &impl Operation) -> f64 {
+    1.0 - one.crowded() / (f64::from(machine.cores) + 1.0)
+}
+
+/// How fast the operation's core was: beside others at work, crowded, and robbed.
+pub(super) fn speed(machine: MachineRecord, one: &impl Operation, full_speed: f64) -> f64 {
+    let slower = 1.0 - (1.0 - full_speed) * beside(machine, one);
+    slower * share_of_core(machine, one) * (1.0 - machine.stolen_from_one())
 }
 
 /// How many of the machine's other cores were at work beside the operation, as a share of them.
@@ -94,8 +107,8 @@ pub(super) fn beside(machine: MachineRecord, one: &impl Operation) -> f64 {
     }
 }
 
-/// Operations of all runs, each with its run: those that found a core free all the time, or all if they
-/// are too few; at the speed of a core that is alone at work and that nothing is stolen from.
+/// Operations of all runs, each with its run: those that found a core free when they were asked for, or
+/// all if they are too few; at the speed of a core that is alone at work and that nothing is stolen from.
 pub(super) fn own_times<T: Operation>(
     runs: &[LiveRun],
     of: fn(&Samples) -> &Vec<T>,
@@ -115,11 +128,8 @@ pub(super) fn own_times<T: Operation>(
     all()
         .filter(|one| !some || free(one))
         .map(|(run, one)| {
-            let speed = |machine: MachineRecord| {
-                let slower = 1.0 - (1.0 - full_speed) * beside(machine, one);
-                slower * (1.0 - machine.stolen_from_one())
-            };
-            (run, one.at(runs[run].machine.map_or(1.0, speed)))
+            let speed = runs[run].machine.map_or(1.0, |machine| speed(machine, one, full_speed));
+            (run, one.at(speed))
         })
         .collect()
 }
@@ -137,7 +147,7 @@ mod tests {
             others,
             crowded,
             took: Span::from_millis(100),
-            lasted: Span::from_millis(100),
+            lasted: Some(Span::from_millis(100)),
             busy: None,
             bytes: Bytes(0),
             stages: Default::default(),
@@ -152,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn company_slows_and_crowds_are_left_out() {
+    fn company_slows_and_what_finds_no_core_is_left_out() {
         let machine = MachineRecord {
             cores: 3,
             busy_s: 60.0,
@@ -163,10 +173,12 @@ mod tests {
         // Alone half of the time was its own; beside one of the other two cores 0.9 of that, beside both 0.8.
         let free = [boot(0.0, 0.0), boot(1.0, 0.0), boot(2.0, 0.0), boot(7.0, 0.0)];
         let mut boots: Vec<OperationSample> = free.iter().copied().cycle().take(40).collect();
-        boots.push(boot(1.0, 0.01));
+        // A quarter of its time four shared three cores; one found none at all.
+        boots[1] = boot(1.0, 0.25);
+        boots.push(OperationSample { under_way: 4, ..boot(0.0, 0.0) });
         let found = times(boots.clone(), machine);
         assert_eq!(found.len(), 40);
-        for (value, wanted) in found.iter().zip([0.05, 0.045, 0.04, 0.04]) {
+        for (value, wanted) in found.iter().zip([0.05, 0.045 * (1.0 - 0.25 / 4.0), 0.04, 0.04]) {
             assert!((value - wanted).abs() < 1e-9, "{value}, not {wanted}");
         }
         // A run that does not tell what was stolen from those alone has but the whole machine's share.

@@ -17,14 +17,15 @@ pub struct OperationSample {
     pub in_flight: u32,
     /// Operations of all kinds under way when it was asked for, itself counted; waiting ones too.
     pub under_way: u32,
-    /// Other operations under way, in the mean over the time that it lasted.
+    /// Other operations at work, in the mean over the time that it lasted: each counts by the share of
+    /// its time that it is expected to keep a core.
     pub others: f64,
-    /// The share of that time with more operations under way than the machine has cores.
+    /// The share of that time with more operations at work than the machine has cores.
     pub crowded: f64,
     /// From its intended begin until what it is for was there; the driver's own checks left out.
     pub took: Span,
-    /// Until it was over: a snapshot is stored before its sandbox is gone.
-    pub lasted: Span,
+    /// Until it was over: a snapshot is stored before its sandbox is gone. None in tables of older runs.
+    pub lasted: Option<Span>,
     /// CPU time of the whole machine until it was over, in the kernel's ticks; none if anything else was
     /// under way at any time.
     pub busy: Option<Span>,
@@ -41,9 +42,9 @@ pub struct ToolSample {
     pub session: u64,
     /// Operations of all kinds under way when it was asked for, itself counted; waiting ones too.
     pub under_way: u32,
-    /// Other operations under way, in the mean over its time.
+    /// Other operations at work, in the mean over its time.
     pub others: f64,
-    /// The share of its time with more operations under way than the machine has cores.
+    /// The share of its time with more operations at work than the machine has cores.
     pub crowded: f64,
     /// CPU time planned, on the reference core.
     pub cpu: Span,
@@ -130,7 +131,7 @@ impl Row {
             guest_s: stages.map(|stages| stages.guest.seconds()),
             first: None,
             platform_s: None,
-            lasted_s: Some(sample.lasted.seconds()),
+            lasted_s: sample.lasted.map(Span::seconds),
             busy_s: sample.busy.map(Span::seconds),
             others: Some(rounded(sample.others)),
             crowded: Some(rounded(sample.crowded)),
@@ -199,7 +200,7 @@ impl Row {
             others: self.others.unwrap_or_else(|| f64::from(self.under_way.unwrap_or(1)) - 1.0),
             crowded: self.crowded.unwrap_or(0.0),
             took: Span::from_seconds(self.took_s),
-            lasted: Span::from_seconds(self.lasted_s.unwrap_or(self.took_s)),
+            lasted: self.lasted_s.map(Span::from_seconds),
             busy: self.busy_s.map(Span::from_seconds),
             bytes: Bytes(self.bytes.unwrap_or(0)),
             stages: StartStages {
@@ -311,7 +312,7 @@ mod tests {
             others: 0.5,
             crowded: 0.25,
             took: span(123_456_789 + session),
-            lasted: span(223_456_789 + session),
+            lasted: Some(span(223_456_789 + session)),
             busy: (session == 1).then_some(span(20_000_000)),
             bytes: Bytes(bytes),
             stages: StartStages { image: span(5), boot: span(6 + session), guest: span(7) },

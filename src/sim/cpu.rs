@@ -43,6 +43,13 @@ struct Slowing {
     full: f64,
 }
 
+impl Slowing {
+    /// Speed of each core while so many work of so many.
+    fn speed(self, working: f64, cores: f64) -> f64 {
+        1.0 - (1.0 - self.full) * ((working - self.one) / (cores - self.one)).clamp(0.0, 1.0)
+    }
+}
+
 /// Calls of one cap.
 #[derive(Debug)]
 struct Group {
@@ -239,10 +246,12 @@ impl CpuShare {
             cores -= group.rate * group.count as f64;
             calls -= group.count;
         }
-        if let Some(Slowing { one, full }) = self.slowing {
-            let beside = ((self.cores - cores - one) / (self.cores - one)).clamp(0.0, 1.0);
-            let speed = 1.0 - (1.0 - full) * beside;
-            self.groups.iter_mut().for_each(|group| group.rate *= speed);
+        if let Some(slowing) = self.slowing {
+            let now = slowing.speed(self.cores - cores, self.cores);
+            for group in &mut self.groups {
+                // What a call takes alone has the slowing by its own cores in it.
+                group.rate *= now / slowing.speed(group.cap.min(self.cores), self.cores);
+            }
         }
     }
 }

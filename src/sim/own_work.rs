@@ -13,8 +13,8 @@ use crate::units::{Cores, Span, Time};
 /// The number, among a session's calls, of what the platform does for it.
 const OWN: u16 = u16::MAX;
 
-/// The same, of what goes on after the session has what it waited for.
-const AFTER: u16 = OWN - 1;
+/// Whose it is when the session has what it waited for: nobody's.
+const NOBODY: u32 = u32::MAX;
 
 /// The machine: elastic platforms are one host.
 const MACHINE: u32 = 0;
@@ -94,20 +94,30 @@ impl World {
     /// comes.
     pub(super) fn works(&mut self, now: Time, span: Span, id: u32, what: (Operation, Then)) {
         let (operation, then) = what;
-        if !self.own_work.takes_cores() || span.is_zero() {
+        if !self.own_work.takes_cores() {
             return self.comes(now + span, id, then);
         }
         let takes = self.own_work.takes(operation);
+        if span.is_zero() {
+            self.comes(now, id, then);
+            return self.works_for_nobody(now, takes);
+        }
         let place = self.begins_on_cores(now, CallKey { id, number: OWN }, span, takes.cores);
         self.own_work.running.insert(id, Running { place, then, takes });
         self.work.of(id).timer = None;
     }
 
     /// A sandbox is destroyed; nobody waits for it.
-    pub(super) fn works_to_destroy(&mut self, now: Time, id: u32) {
-        let CoreUse { cores, after } = self.own_work.takes.destroy;
-        if self.own_work.takes_cores() && !after.is_zero() {
-            self.begins_on_cores(now, CallKey { id, number: AFTER }, after, cores);
+    pub(super) fn works_to_destroy(&mut self, now: Time) {
+        if self.own_work.takes_cores() {
+            self.works_for_nobody(now, self.own_work.takes.destroy);
+        }
+    }
+
+    fn works_for_nobody(&mut self, now: Time, takes: CoreUse) {
+        if !takes.after.is_zero() {
+            let key = CallKey { id: NOBODY, number: OWN };
+            self.begins_on_cores(now, key, takes.after, takes.cores);
         }
     }
 
@@ -132,19 +142,19 @@ impl World {
     /// Work on the machine's cores is done, if it is the platform's own; else it is a tool call's. The
     /// caller counts busy cores and asks anew who ends next.
     pub(super) fn own_work_ended(&mut self, now: Time, key: CallKey, place: u32) -> bool {
-        match key.number {
-            OWN => {
+        match (key.number, key.id) {
+            (OWN, NOBODY) => {
+                self.hosts[MACHINE as usize].cpu.leave(now, place, f64::INFINITY, &[]);
+                true
+            }
+            (OWN, _) => {
                 let ended = self.leaves_cores(now, key.id);
                 let Running { then, takes, .. } = ended.expect("what ends was running");
                 self.comes(now, key.id, then);
                 if !takes.after.is_zero() {
-                    let key = CallKey { number: AFTER, ..key };
+                    let key = CallKey { id: NOBODY, ..key };
                     self.joins_cores(now, key, takes.after, takes.cores);
                 }
-                true
-            }
-            AFTER => {
-                self.hosts[MACHINE as usize].cpu.leave(now, place, f64::INFINITY, &[]);
                 true
             }
             _ => false,

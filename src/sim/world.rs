@@ -319,7 +319,7 @@ impl Executor for World {
     fn destroy(&mut self, now: Time, id: u32) {
         // A place's boot, or a snapshot, may still be under way.
         self.abort(now, id);
-        self.works_to_destroy(now, id);
+        self.works_to_destroy(now);
     }
 
     fn drop_snapshot(&mut self, _now: Time, _id: u32) {}

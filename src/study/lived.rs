@@ -148,7 +148,7 @@ mod tests {
         let boot = |took| OperationSample {
             session: 0,
             took: ms(took),
-            lasted: ms(took),
+            lasted: Some(ms(took)),
             busy: None,
             bytes: Bytes(0),
             in_flight: 1,

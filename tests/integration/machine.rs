@@ -209,6 +209,15 @@ fn cores_that_all_work_are_slower_than_one_alone() {
     // Two of five cores are a quarter of the way from one to all: 1 - 0.5 / 4.
     let five = two().machine(5.0, 1.0).run().metric(Metric::ToolExec);
     assert!((five.1 - 2.0 / 0.875).abs() < 1e-6, "{five:?}");
+    // Work of several cores was measured with the slowing by its own in it, up to all there are.
+    for cores in [1.0, 1.5, 2.0, 3.0] {
+        let boot = format!(
+            "on_machine: {{full_speed: 0.5, boot: {{cores: {cores}}}}}, boot: 3s, snapshot: {{filesystem: {{}}}}"
+        );
+        let ran = on(4.0, &boot).session(0.0, &turn(0.0, 0.0)).run();
+        let (_, took) = ran.metric(Metric::ColdStart);
+        assert!((took - 3.0).abs() < 1e-6, "{took} s with {cores} cores");
+    }
     // A call of 3 beside a boot of 3 that keeps half a core busy: both at 1 - 0.5 / 2.
     let boot =
         "on_machine: {full_speed: 0.5, boot: {cores: 0.5}}, boot: 3s, snapshot: {filesystem: {}}";

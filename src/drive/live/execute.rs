@@ -11,6 +11,13 @@ fn placed(at: Time, zero: Time) -> Time {
     Time::ZERO + at.since(zero)
 }
 
+/// The share of a call's time that it is expected to keep a core: not that of its policies and of I/O.
+fn share_at_work(job: &ToolJob) -> f64 {
+    let working = job.plan.cpu.seconds() / job.plan.cores.0;
+    let waiting = (job.plan.io + job.policies).seconds();
+    if waiting == 0.0 { 1.0 } else { working / (working + waiting) }
+}
+
 impl Executor for Live {
     type Timer = u64;
 
@@ -39,9 +46,9 @@ impl Executor for Live {
         let (spec, runtime, clock, zero) =
             (self.spec(&job), self.runtime.clone(), self.clock, self.zero);
         self.starting += 1;
-        let (asked, starts) = (self.asks(now), self.starting);
+        let (asked, starts) = (self.asks(now, 1.0), self.starting);
         let snapshot = self.place(job.id).snapshot.as_ref().map(|(snapshot, _)| *snapshot);
-        self.spawn(job.id, async move {
+        self.spawn(job.id, asked.share, async move {
             let sandbox = spec.sandbox;
             let result = match (job.start, snapshot) {
                 (Start::Restore, Some(snapshot)) => runtime.restore(sandbox, snapshot).await,
@@ -72,8 +79,8 @@ impl Executor for Live {
         };
         self.fresh.remove(&sandbox);
         let (runtime, clock, zero) = (self.runtime.clone(), self.clock, self.zero);
-        let asked = self.asks(now);
-        self.spawn(job.id, async move {
+        let asked = self.asks(now, 1.0);
+        self.spawn(job.id, asked.share, async move {
             let result = runtime.snapshot(sandbox).await;
             let at = match &result {
                 Ok(info) => placed(info.stored, zero),
@@ -123,8 +130,8 @@ impl Executor for Live {
         let (runtime, sleeper, clock, zero) =
             (self.runtime.clone(), self.sleeper.clone(), self.clock, self.zero);
         let begun = now + job.policies;
-        let asked = self.asks(begun);
-        self.spawn(job.id, async move {
+        let asked = self.asks(begun, share_at_work(&job));
+        self.spawn(job.id, asked.share, async move {
             if !job.policies.is_zero() {
                 // Only a run that ends takes the sleeper away, and then nobody waits for this.
                 let _ = sleeper.sleep_until(begun).await;

@@ -14,6 +14,10 @@ const READINGS: u32 = 2000;
 /// Time of which shares tell something: the kernel's ticks are of 10 ms.
 const ENOUGH: Span = Span::from_secs(1);
 
+/// CPU time, seconds, of operations that were alone from which on what was stolen of it is told: a
+/// neighbour's bursts last long.
+const ENOUGH_ALONE: f64 = 5.0;
+
 /// Reads the machine's CPU time where an operation begins or ends that has no other beside it.
 #[derive(Debug)]
 pub(super) struct Meter {
@@ -48,7 +52,11 @@ impl Meter {
     /// An operation begins beside so many others.
     pub fn begins(&mut self, now: Time, others: u64) {
         if others > 0 {
-            self.alone = None;
+            // What it did until now it did alone: were it left out, what was stolen would be told too low,
+            // for what is robbed lasts longer and so is joined more often.
+            if self.alone.is_some() {
+                self.was_alone();
+            }
             return;
         }
         self.alone = self.read();
@@ -64,19 +72,29 @@ impl Meter {
         if others > 0 {
             return None;
         }
-        let read = self.read();
-        self.idle = read.map(|read| (now, read));
-        let (begun, ended) = (self.alone.take()?, read?);
+        if self.alone.is_some() {
+            let (ended, busy) = self.was_alone()?;
+            self.idle = Some((now, ended));
+            return Some(Span::from_seconds(busy));
+        }
+        self.idle = self.read().map(|read| (now, read));
+        None
+    }
+
+    /// The one operation under way is alone no longer; the reading, and what the cores did until it.
+    fn was_alone(&mut self) -> Option<(CpuTime, f64)> {
+        let begun = self.alone.take()?;
+        let ended = self.read()?;
         let busy = (ended.busy - begun.busy).max(0.0);
         self.alone_all.busy += busy;
         self.alone_all.stolen += (ended.stolen - begun.stolen).max(0.0);
-        Some(Span::from_seconds(busy))
+        Some((ended, busy))
     }
 
     /// Puts what was seen into a record of the machine, as far as it was enough.
     pub fn tell(&self, machine: MachineRecord) -> MachineRecord {
         let CpuTime { busy, stolen } = self.alone_all;
-        let (long, much) = (self.idle_for >= ENOUGH, busy + stolen >= ENOUGH.seconds());
+        let (long, much) = (self.idle_for >= ENOUGH, busy + stolen >= ENOUGH_ALONE);
         MachineRecord {
             background_cores: long.then(|| self.idle_busy / self.idle_for.seconds()),
             stolen_alone: much.then(|| stolen / (busy + stolen)),
@@ -113,12 +131,15 @@ mod tests {
             background_cores: None,
             stolen_alone: None,
         };
+        // As far as the clock given says, and whatever others did on this machine meanwhile.
+        meter.alone_all = CpuTime::default();
         assert_eq!(meter.tell(machine), machine, "too little to tell");
         meter.begins(at(2000), 0);
         assert!(meter.tell(machine).background_cores.is_some(), "1.7 s by the clock given");
-        meter.alone_all = CpuTime { busy: 3.0, stolen: 1.0 };
+        meter.alone_all = CpuTime { busy: 6.0, stolen: 2.0 };
         assert_eq!(meter.tell(machine).stolen_alone, Some(0.25));
         meter.begins(at(2001), 1);
+        assert!(meter.alone_all.busy >= 6.0 && meter.alone.is_none(), "its begin counts");
         assert_eq!(meter.ends(at(2002), 1), None, "one stays");
         assert_eq!(meter.ends(at(2003), 0), None, "it had one beside it");
         meter.readings_left = 1;

@@ -51,6 +51,7 @@ pub(in crate::drive) struct Done {
     pub at: Time,
     id: u32,
     epoch: u32,
+    share: f64,
     what: Ended,
 }
 
@@ -183,11 +184,11 @@ impl Live {
         self.meter.tell(machine)
     }
 
-    /// An operation is asked for.
-    fn asks(&mut self, at: Time) -> Asked {
-        self.crowd.advance(self.clock.now(), self.under_way);
+    /// An operation is asked for that works for that share of its time.
+    fn asks(&mut self, at: Time, share: f64) -> Asked {
+        self.crowd.advance(self.clock.now());
         let under_way = u32::try_from(self.under_way + 1).unwrap_or(u32::MAX);
-        Asked { at, under_way, crowd: self.crowd }
+        Asked { at, under_way, share, crowd: self.crowd }
     }
 
     /// Operations on the backend that have not ended.
@@ -230,7 +231,7 @@ impl Live {
     /// Takes in the end of an operation; the event that it is to the conduct, if it still is one.
     pub fn take(&mut self, done: Done) -> Option<Event> {
         let now = self.clock.now();
-        self.crowd.advance(now, self.under_way);
+        self.crowd.ends(now, done.share);
         self.under_way -= 1;
         let busy = self.meter.ends(now, self.under_way);
         let over = Over { at: done.at, busy, crowd: self.crowd };
@@ -260,9 +261,7 @@ impl Live {
                 None
             }
             Ended::Forgotten { result } => {
-                if let Err(error) = result {
-                    self.trouble(&error);
-                }
+                let _ = result.map_err(|error| self.trouble(&error));
                 None
             }
         }
@@ -350,7 +349,7 @@ impl Live {
         }
         let vcpu = self.classes[job.class.0 as usize].vcpu;
         let took = over.at.since(asked.at);
-        let Company { others, crowded, .. } = over.crowd.since(&asked.crowd);
+        let Company { others, crowded, .. } = over.crowd.since(&asked);
         let report = match result {
             Ok(report) => {
                 let sandbox = self.place(job.sandbox).sandbox;
@@ -366,7 +365,7 @@ impl Live {
                     service: report.service(),
                     computing: report.computing(),
                     waiting: report.waited.since(report.held),
-                    busy: over.busy,
+                    busy: over.busy.filter(|_| job.policies.is_zero()),
                     first: sandbox.is_some_and(|sandbox| self.fresh.remove(&sandbox)),
                 });
                 ToolReport { took, cpu: report.cpu_used, dirtied: job.plan.dirty }
@@ -395,25 +394,31 @@ impl Live {
         &mut self.places[index]
     }
 
-    /// Runs an operation beside the loop; its end comes back through the channel.
-    fn spawn(&mut self, id: u32, operation: impl Future<Output = (Time, Ended)> + Send + 'static) {
+    /// Runs an operation beside the loop that works for that share of its time; its end comes back
+    /// through the channel.
+    fn spawn(
+        &mut self,
+        id: u32,
+        share: f64,
+        operation: impl Future<Output = (Time, Ended)> + Send + 'static,
+    ) {
         let (done, epoch) = (self.done.clone(), self.place(id).epoch);
         let now = self.clock.now();
         self.meter.begins(now, self.under_way);
-        self.crowd.advance(now, self.under_way);
+        self.crowd.begins(now, share);
         self.under_way += 1;
         tokio::spawn(async move {
             let (at, what) = operation.await;
             // The loop is gone only when the run is being abandoned.
-            let _ = done.send(Done { at, id, epoch, what });
+            let _ = done.send(Done { at, id, epoch, share, what });
         });
     }
 
     fn remove(&mut self, sandbox: SandboxId, alive: AlivePlace, index: u64) {
         self.fresh.remove(&sandbox);
         let (runtime, clock) = (self.runtime.clone(), self.clock);
-        let asked = self.asks(clock.now());
-        self.spawn(0, async move {
+        let asked = self.asks(clock.now(), 1.0);
+        self.spawn(0, asked.share, async move {
             let result = runtime.destroy(sandbox).await.map(|_| ());
             drop(alive);
             (clock.now(), Ended::Destroyed { index, asked, result })
@@ -422,7 +427,7 @@ impl Live {
 
     fn forget(&mut self, snapshot: SnapshotId) {
         let (runtime, clock) = (self.runtime.clone(), self.clock);
-        self.spawn(0, async move {
+        self.spawn(0, 1.0, async move {
             let result = runtime.drop_snapshot(snapshot).await;
             (clock.now(), Ended::Forgotten { result })
         });
