@@ -2,14 +2,11 @@
 
 use serde::Serialize;
 
-use super::quantile::Ordered;
+use super::quantile::{Ordered, Z};
 use super::series::Series;
 
 /// Starts that a level of the table rests on at least; levels with fewer are joined with the next.
 const FEWEST: usize = 20;
-
-/// z of a 95% interval.
-const Z: f64 = 1.959_963_984_540_054;
 
 /// Medians over starts in flight.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::quantile::Ordered;
+use super::quantile::{Ordered, Z};
 use super::series::Series;
 use crate::random::{Draws, Purpose};
 
@@ -14,9 +14,6 @@ const FEWEST_VALUES: usize = 10;
 
 /// Resamples of days behind the interval.
 const RESAMPLES: u32 = 400;
-
-/// z of a 95% interval.
-const Z: f64 = 1.959_963_984_540_054;
 
 /// How much days differ.
 #[derive(Clone, Debug, PartialEq, Serialize)]

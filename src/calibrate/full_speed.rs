@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::own_time::{FEWEST_FREE, LiveRun, beside, found_a_core, share_of_core};
 use super::profile::Number;
-use super::ratio::Z;
+use super::quantile::Z;
+use crate::drive::samples::ToolSample;
 
 /// The least speed that is told: a simulation cannot work with none.
 const LEAST_SPEED: f64 = 0.1;
@@ -62,8 +63,7 @@ pub(super) fn full_speed(runs: &[LiveRun]) -> Option<Number> {
     let center = mean(&all, |point| point.beside);
     let speed = |slope: f64| {
         let (alone, all) = (1.0 - slope * center, 1.0 + slope * (1.0 - center));
-        // Steeper than either can be: chance, of few calls.
-        if all <= 0.0 { 1.0 } else { (alone / all).clamp(LEAST_SPEED, 1.0) }
+        (alone / all).clamp(LEAST_SPEED, 1.0)
     };
     let ci95 = [speed(slope + Z * error), speed(slope - Z * error)];
     let how = "speed of a core while all work, over one that works alone: least squares of the computing of \
@@ -73,11 +73,11 @@ pub(super) fn full_speed(runs: &[LiveRun]) -> Option<Number> {
     told.then(|| Number::of(key, speed(slope), Some(ci95), all.len(), how))
 }
 
-/// Calls of a run that computed and found a core free all the time.
+/// Calls of a run that computed, and found a core free when they were asked for.
 fn points(number: usize, run: &LiveRun) -> Vec<Point> {
     let Some(machine) = run.machine.filter(|machine| machine.cores > 1) else { return Vec::new() };
     let free = run.samples.tools.iter().filter(|tool| found_a_core(Some(machine), *tool));
-    let point = |tool: &crate::drive::samples::ToolSample| Point {
+    let point = |tool: &ToolSample| Point {
         cluster: (number, tool.session),
         planned: tool.cpu.seconds() / tool.cores.0,
         took: tool.computing.seconds() * share_of_core(machine, tool),
@@ -107,7 +107,7 @@ fn line(clusters: &BTreeMap<(usize, u64), Vec<(f64, f64)>>) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drive::samples::{Samples, ToolSample};
+    use crate::drive::samples::Samples;
     use crate::measure::record::MachineRecord;
     use crate::random::{Draws, Purpose};
     use crate::units::{Cores, Span};

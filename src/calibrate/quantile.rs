@@ -10,6 +10,9 @@ pub(super) const JUDGED: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99"
 /// Chance with which intervals hold.
 pub(super) const LEVEL: f64 = 0.95;
 
+/// The normal's quantile for them.
+pub(super) const Z: f64 = 1.959_963_984_540_054;
+
 /// A quantile of what was measured, in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quantile {

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// z of a 95% interval.
-pub(super) const Z: f64 = 1.959_963_984_540_054;
+use super::quantile::Z;
 
 /// One observation: what it adds to the sum above and below the line, and whose it is.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -84,7 +84,7 @@ pub struct Samples {
 }
 
 /// A row of `samples.csv`: what an operation does not have is empty. Times in seconds.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Row {
     stage: String,
     session: u64,
@@ -120,21 +120,14 @@ impl Row {
             under_way: Some(sample.under_way),
             took_s: sample.took.seconds(),
             bytes: matches!(stage, "restore" | "snapshot").then_some(sample.bytes.0),
-            cpu_s: None,
-            cores: None,
-            io_s: None,
-            service_s: None,
-            computing_s: None,
-            waiting_s: None,
             image_s: stages.map(|stages| stages.image.seconds()),
             boot_s: stages.map(|stages| stages.boot.seconds()),
             guest_s: stages.map(|stages| stages.guest.seconds()),
-            first: None,
-            platform_s: None,
             lasted_s: sample.lasted.map(Span::seconds),
             busy_s: sample.busy.map(Span::seconds),
             others: Some(rounded(sample.others)),
             crowded: Some(rounded(sample.crowded)),
+            ..Row::default()
         }
     }
 
@@ -142,25 +135,9 @@ impl Row {
         Row {
             stage: "turn".to_owned(),
             session: sample.session,
-            in_flight: None,
-            under_way: None,
             took_s: sample.length.seconds(),
-            bytes: None,
-            cpu_s: None,
-            cores: None,
-            io_s: None,
-            service_s: None,
-            computing_s: None,
-            waiting_s: None,
-            image_s: None,
-            boot_s: None,
-            guest_s: None,
-            first: None,
             platform_s: Some(sample.platform_time.seconds()),
-            lasted_s: None,
-            busy_s: None,
-            others: None,
-            crowded: None,
+            ..Row::default()
         }
     }
 
@@ -168,25 +145,19 @@ impl Row {
         Row {
             stage: "exec".to_owned(),
             session: sample.session,
-            in_flight: None,
             under_way: Some(sample.under_way),
             took_s: sample.took.seconds(),
-            bytes: None,
             cpu_s: Some(sample.cpu.seconds()),
             cores: Some(sample.cores.0),
             io_s: Some(sample.io.seconds()),
             service_s: Some(sample.service.seconds()),
             computing_s: Some(sample.computing.seconds()),
             waiting_s: Some(sample.waiting.seconds()),
-            image_s: None,
-            boot_s: None,
-            guest_s: None,
             first: Some(sample.first),
-            platform_s: None,
-            lasted_s: None,
             busy_s: sample.busy.map(Span::seconds),
             others: Some(rounded(sample.others)),
             crowded: Some(rounded(sample.crowded)),
+            ..Row::default()
         }
     }
 

@@ -64,10 +64,9 @@ impl HostShape {
             ),
         };
         let machine = setup.machine.filter(|_| kind.is_none());
-        let speed = machine.map_or(1.0, |machine| machine.speed);
+        let one_core = machine.map_or(1.0, |machine| machine.speed);
         let full_speed = machine.map_or(1.0, |_| tier.on_machine.full_speed.0);
         let read = tier.restore.bandwidth;
-        let one_core = speed;
         HostShape {
             cores,
             one_core,

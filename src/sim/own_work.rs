@@ -130,7 +130,8 @@ impl World {
         place
     }
 
-    /// Work that takes so long with so many cores of full speed, and can use no more; gives its place.
+    /// Work that takes so long with so many cores that nothing is stolen from, and can use no more; gives
+    /// its place.
     fn joins_cores(&mut self, now: Time, key: CallKey, span: Span, cores: Cores) -> u32 {
         self.beside.clear();
         let cap = cores.0 * self.own_work.speed();

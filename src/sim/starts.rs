@@ -100,7 +100,8 @@ impl World {
     pub(super) fn transfers(&mut self, now: Time, fixed: Span, id: u32, direction: Direction) {
         let (operation, done) = match direction {
             Direction::Write => (Operation::Snapshot, Then::Saved),
-            Direction::Read | Direction::Pull => (Operation::Restore, Then::Started),
+            Direction::Read => (Operation::Restore, Then::Started),
+            Direction::Pull => unreachable!("a boot pulls its image itself"),
         };
         let work = self.work.of(id);
         let (bytes, host) = (work.bytes, work.host);

@@ -62,7 +62,7 @@ pub(super) fn from_runs(args: &Args, notes: &mut Vec<String>) -> Result<Group, F
             continue;
         }
         notes.push(format!(
-            "{}: the hypervisor gave {:.0}% of the CPU time that an operation alone wanted to others: its times but \
+            "{}: the hypervisor gave {:.0}% of the CPU time that one operation wants to others: its times but \
              for I/O wait are taken as {:.2} of what they were",
             run.directory.display(),
             stolen * 100.0,
